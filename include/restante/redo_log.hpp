@@ -1,0 +1,403 @@
+#pragma once
+/// \file
+/// The redo log: every change of a server's mailboxes, durable, in one order.
+///
+///     auto log = RedoLog::open("/var/lib/restante/redo", {.create = true});
+///     auto content = log->put_content("alice", *reader);         // the message, once for all recipients
+///     MessagePut put;
+///     put.messages.push_back({.id = "m1", .folder_id = "inbox", .content = *content});
+///     auto transaction = log->begin("alice", {{put}});           // durable when it returns
+///     uint32_t uid = my_store.deliver(…);                        // the host's own change
+///     transaction->commit({{.operation = 0, .element = 0, .uid = uid}});
+///
+/// A host feeds the log in one of two ways (R6, R9): *before the fact* as above, so that a crash between
+/// begin and commit is completed with `recover()`; or *after the fact* with `append`.
+///
+/// **Threads.** Every method may be called from any thread at any time; appends of many threads share one
+/// fdatasync (group commit). A `Transaction`, a cursor or a follower is used by one thread at a time. No
+/// thread is started. `put_content`, `begin`, `append`, `commit`, `sync` and `roll` may block for I/O.
+///
+/// **Processes.** One process has a log open at a time; another is refused with `busy` and the holder's name
+/// and pid. Opening the same directory again within the process gives another handle on the same log. A
+/// forked child that uses an inherited handle gets `busy` with an explanation, and must not close it.
+///
+/// **Failures.** After a failed write or fsync the log is `poisoned`: nothing is acknowledged any more and
+/// only closing is left; reopening recovers. `no_space` comes only from `put_content`, `begin`, `append` and
+/// `touch`, with nothing written that anyone will see; room for every open transaction's end is reserved.
+///
+/// **What a crash leaves.** Everything whose call returned success with `Sync::durable` is there in order;
+/// what was in flight is there whole or not at all. Opening finds the end (R8), never appends behind a torn
+/// tail, and offers unfinished transactions to `recover()`.
+///
+/// Specified in docs/format/redo.md. Seed: "redo logs", "redo log sequence".
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <restante/operation.hpp>
+
+namespace restante {
+inline namespace v0 {
+
+/// Log sequence number: dense, from 1, one a record. 0 means "before everything".
+using Lsn = std::uint64_t;
+
+/// A place in the history of a log that is unambiguous even after a disaster (R5).
+struct LogPosition {
+  Id128 log;
+  Id128 incarnation;
+  Lsn lsn = 0;
+  auto operator<=>(const LogPosition&) const = default;
+};
+
+/// When a call is acknowledged.
+enum class Sync {
+  /// After it is on the disk.
+  durable,
+  /// When it is written; on the disk with the next durable call, `sync`, roll or close.
+  lazy,
+};
+
+/// Where a change came from, for reports and `redo dump`. Every part may be empty, 255 bytes at most each.
+struct Origin {
+  std::string client;
+  std::string session;
+  std::string address;
+  bool operator==(const Origin&) const = default;
+};
+
+/// What the server assigned while it performed element `element` of operation `operation` of a transaction
+/// that was begun without it (R6), or that it refused that element (R4). Zero or empty: as begun.
+struct Assigned {
+  std::uint32_t operation = 0;
+  std::uint32_t element = 0;
+  bool refused = false;
+  std::uint32_t uidvalidity = 0;
+  std::uint32_t uid = 0;
+  std::uint64_t modseq = 0;
+  /// The id the store gave a folder, message or item instead of the one begun with.
+  std::string id;
+  bool operator==(const Assigned&) const = default;
+};
+
+/// A committed transaction as the log hands it out: operations with what was assigned filled in and refused
+/// elements left out.
+struct LoggedTransaction {
+  std::string account_id;
+  /// Of the begin record; equal to `commit_lsn` for `append`.
+  Lsn begin_lsn = 0;
+  /// The transaction takes effect here, in replay and in time.
+  Lsn commit_lsn = 0;
+  /// The segment that holds the commit record.
+  std::uint64_t sequence = 0;
+  /// The host's clock when it committed, and the same forced to be monotonic (R14).
+  Time wall_time;
+  Time commit_time;
+  Origin origin;
+  std::vector<Operation> operations;
+};
+
+/// Hands out committed transactions in commit order.
+class TransactionCursor {
+ public:
+  virtual ~TransactionCursor() = default;
+  /// False at the end of the range, or for now when following. `damaged` names the place; calling again goes
+  /// on behind the damage.
+  [[nodiscard]] virtual Result<bool> next(LoggedTransaction& transaction) = 0;
+};
+
+/// A transaction that was begun and has not ended. Movable. Destroying it without `commit` or `abort` leaves
+/// it in doubt: `recover()` hands it out again.
+class Transaction {
+ public:
+  Transaction(Transaction&&) noexcept;
+  Transaction& operator=(Transaction&&) noexcept;
+  ~Transaction();
+
+  [[nodiscard]] const std::string& account_id() const noexcept;
+  [[nodiscard]] Lsn begin_lsn() const noexcept;
+  /// As begun.
+  [[nodiscard]] const std::vector<Operation>& operations() const noexcept;
+  [[nodiscard]] const Origin& origin() const noexcept;
+
+  /// Ends it as done; `assigned` names what was left unset in begin. Never `no_space`. Returns the commit LSN.
+  /// The default is lazy: begin was durable, so a crash before the next sync hands it to `recover()`, and
+  /// redoing finds it done.
+  [[nodiscard]] Result<Lsn> commit(std::span<const Assigned> assigned = {}, Sync sync = Sync::lazy);
+  /// Ends it as not done.
+  [[nodiscard]] Status abort(Sync sync = Sync::lazy);
+
+ private:
+  friend class RedoLog;
+  struct Impl;
+  explicit Transaction(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A segment as `segments()` lists it.
+struct SegmentInfo {
+  Id128 incarnation;
+  std::uint64_t sequence = 0;
+  Lsn first_lsn = 0;
+  /// 0 while it is empty.
+  Lsn last_lsn = 0;
+  Time first_time;
+  Time last_time;
+  std::uint64_t bytes = 0;
+  bool sealed = false;
+};
+
+/// One record as `redo dump` shows it.
+struct RecordInfo {
+  Lsn lsn = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  /// "begin", "commit", "abort", "append", "content", "touch", "mark", "clock-step", "incarnation".
+  std::string_view kind;
+  std::string account_id;
+  /// The begin LSN of the transaction that the record belongs to, 0 for none.
+  Lsn transaction = 0;
+  Lsn durable_lsn = 0;
+  Time wall_time;
+  Time commit_time;
+  Origin origin;
+  std::vector<Operation> operations;
+  std::vector<Assigned> assigned;
+  /// For content pieces.
+  std::optional<ContentRef> content;
+};
+
+/// What `verify` found wrong in one place.
+struct LogDamage {
+  std::uint64_t sequence = 0;
+  std::uint64_t offset = 0;
+  /// The first LSN that cannot be read, and the next that can (0: none in this segment).
+  Lsn from_lsn = 0;
+  Lsn next_lsn = 0;
+  std::string what;
+};
+
+struct LogVerification {
+  std::uint64_t segments = 0;
+  std::uint64_t records = 0;
+  std::uint64_t transactions = 0;
+  std::uint64_t bytes = 0;
+  std::vector<LogDamage> damages;
+};
+
+/// A named reader whose progress keeps segments (R10).
+struct Consumer {
+  std::string name;
+  /// Everything up to here may go as far as this consumer is concerned.
+  Lsn position = 0;
+  /// Past this many bytes behind the end it is `lost`; 0 for no limit.
+  std::uint64_t max_bytes = 0;
+  bool lost = false;
+};
+
+/// Which part of a log to read.
+struct ReadRange {
+  /// Transactions that end behind this.
+  Lsn after = 0;
+  /// … and not behind this.
+  Lsn until = UINT64_MAX;
+  /// Only this account's; empty for all. Reads only that account's records of sealed segments.
+  std::string account_id;
+};
+
+/// Where a log that starts without its newest segment goes on from (R5): the highest position known from a
+/// backup target.
+struct Continuation {
+  LogPosition parent;
+  std::uint64_t parent_sequence = 0;
+};
+
+class RedoLog {
+ public:
+  struct Options {
+    /// Make the directory and the log if they do not exist.
+    bool create = false;
+    /// Shown to others that are refused; 64 bytes at most.
+    std::string holder = "restante";
+    /// Only with `create`: the server the log belongs to; a random id if none.
+    Id128 server;
+    /// Only when a log is made: what it continues.
+    std::optional<Continuation> continues;
+    /// A segment is rolled when it would grow beyond this. 64 KiB to 16 GiB.
+    std::uint64_t segment_bytes = 100u << 20;
+    /// Content pieces are at most this long. 4 KiB to 4 MiB.
+    std::uint32_t piece_bytes = 256u << 10;
+    const Clock* clock = &system_clock();
+    /// Waits end with `timed_out` after this.
+    std::chrono::milliseconds deadline{30'000};
+  };
+
+  struct BeginOptions {
+    Sync sync = Sync::durable;
+    Origin origin;
+    /// Go on although the account has unfinished transactions of a dead owner (hosts of way 2).
+    bool ignore_unrecovered = false;
+  };
+
+  struct Unfinished {
+    std::string account_id;
+    Lsn begin_lsn = 0;
+    Time begin_time;
+    /// Its first operation is a Rewind: a restore that did not end (R4).
+    bool is_rewind = false;
+    /// False while its owner lives in this process.
+    bool claimable = false;
+  };
+
+  /// Opens the log of a directory. `not_found` without `create`, `busy` if another process has it,
+  /// `damaged` if what decides where the log ends cannot be read, `unsupported` for a newer format,
+  /// `diverged` when files of two logs lie in the directory.
+  [[nodiscard]] static Result<RedoLog> open(const std::string& directory, const Options& options);
+
+  RedoLog(const RedoLog&) = default;
+  RedoLog& operator=(const RedoLog&) = default;
+  RedoLog(RedoLog&&) noexcept = default;
+  RedoLog& operator=(RedoLog&&) noexcept = default;
+  /// The last handle writes a mark, syncs and closes.
+  ~RedoLog() = default;
+
+  // --- Identity and ends ----------------------------------------------------------------------------
+
+  [[nodiscard]] Id128 server() const noexcept;
+  [[nodiscard]] Id128 id() const noexcept;
+  [[nodiscard]] Id128 incarnation() const noexcept;
+  [[nodiscard]] std::optional<Continuation> continues() const;
+  /// The newest record written.
+  [[nodiscard]] Lsn end() const noexcept;
+  /// The newest record known to be on the disk.
+  [[nodiscard]] Lsn durable_end() const noexcept;
+  /// The segment being written.
+  [[nodiscard]] std::uint64_t sequence() const noexcept;
+  [[nodiscard]] std::vector<SegmentInfo> segments() const;
+
+  // --- Writing --------------------------------------------------------------------------------------
+
+  /// Streams content into the log, in pieces, and returns its id. Content that a recent segment already has
+  /// is not written again. It costs no sync of its own: the begin or append that names it makes it durable.
+  [[nodiscard]] Result<ContentRef> put_content(std::string_view account_id, ContentReader& content);
+
+  /// Declares that the host is about to perform `operations` on the account. Durable when it returns,
+  /// unless `options.sync` says otherwise. `needs_recovery` if a dead owner left the account unfinished.
+  [[nodiscard]] Result<Transaction> begin(std::string_view account_id, std::span<const Operation> operations,
+                                          const BeginOptions& options);
+  [[nodiscard]] Result<Transaction> begin(std::string_view account_id,
+                                          std::span<const Operation> operations) {
+    return begin(account_id, operations, BeginOptions{});
+  }
+
+  /// Records what has already happened, as one committed transaction. Returns its LSN.
+  [[nodiscard]] Result<Lsn> append(std::string_view account_id, std::span<const Operation> operations,
+                                   const BeginOptions& options);
+  [[nodiscard]] Result<Lsn> append(std::string_view account_id, std::span<const Operation> operations) {
+    return append(account_id, operations, BeginOptions{});
+  }
+
+  /// Durably notes, once per account and segment, that the account is about to be changed by a host that
+  /// appends after the fact (R9). Cheap when it is already noted.
+  Status touch(std::string_view account_id);
+  /// Accounts touched or appended to since the last clean close before this opening; empty after a clean
+  /// one. The host compares these with its store and appends what is missing.
+  [[nodiscard]] std::vector<std::string> accounts_to_reconcile() const;
+
+  /// Makes durable what has been written so far.
+  Status sync();
+
+  /// Ends the current segment and starts the next; `sequence()` afterwards is one higher. The old one is
+  /// sealed with its index before this returns.
+  Status roll();
+
+  // --- Unfinished transactions ----------------------------------------------------------------------
+
+  [[nodiscard]] std::vector<Unfinished> unfinished() const;
+  /// Claims what dead owners left, in begin order; of one account, or of all if empty. The host performs
+  /// each again (looking for the message id first, so that it applies once) and ends it.
+  [[nodiscard]] Result<std::vector<Transaction>> recover(std::string_view account_id = {});
+  /// The lowest begin LSN of the account's transactions not ended at `end()`, if any (R1).
+  [[nodiscard]] std::optional<Lsn> oldest_open(std::string_view account_id) const;
+  /// Waits until every transaction of the account that is open now has ended, at most `deadline`
+  /// (`timed_out` names the oldest).
+  Status wait_for_open(std::string_view account_id, std::chrono::milliseconds deadline) const;
+  /// Whether a transaction of the account that was open or begun behind `after` was aborted (R1).
+  [[nodiscard]] Result<bool> aborted_since(std::string_view account_id, Lsn after) const;
+
+  // --- Reading --------------------------------------------------------------------------------------
+
+  /// Committed transactions of a range, in commit order. Sees what is durable when `next` is called, or with
+  /// `until` at most `end()` at opening everything up to it after a `sync`.
+  [[nodiscard]] Result<std::unique_ptr<TransactionCursor>> read(const ReadRange& range) const;
+  /// Like `read` without end: `next` answers false when it has caught up; `wait` blocks for more.
+  class Follower;
+  [[nodiscard]] Result<Follower> follow(Lsn after, std::string account_id = {}) const;
+  /// Records as they lie, for `redo dump`; `next` gets false at the end. Content bytes are not loaded.
+  class RecordCursor;
+  [[nodiscard]] Result<std::unique_ptr<RecordCursor>> records(const ReadRange& range) const;
+  /// Opens content that lies in a segment which is still there; `not_found` otherwise.
+  [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(const ContentRef& content) const;
+  /// The last LSN whose transaction committed at or before `time` by commit time (R14), for a time between
+  /// the first record kept and the newest. `ambiguous` inside a stretch held by a clock that went back.
+  [[nodiscard]] Result<Lsn> lsn_at(Time time) const;
+  /// Reads everything: headers, chain, records, checksums, indexes. Damage is in the answer, not a failure.
+  [[nodiscard]] Result<LogVerification> verify() const;
+
+  // --- Keeping segments -----------------------------------------------------------------------------
+
+  /// Registers or moves a consumer; positions only grow. Durable when it returns.
+  Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes = 0);
+  Status remove_consumer(std::string_view name);
+  [[nodiscard]] std::vector<Consumer> consumers() const;
+  /// Removes sealed segments that all consumers are past, that no open transaction began in and that no kept
+  /// segment refers to; with no consumer registered, nothing. Segments younger than `min_age` stay (seed:
+  /// archived logs younger than an hour are copied, not moved). Returns how many went.
+  [[nodiscard]] Result<std::uint64_t> remove_consumed(std::chrono::seconds min_age);
+
+  struct Impl;
+
+ private:
+  explicit RedoLog(std::shared_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+  friend class Transaction;
+  std::shared_ptr<Impl> impl_;
+};
+
+class RedoLog::RecordCursor {
+ public:
+  virtual ~RecordCursor() = default;
+  /// False at the end. `damaged` names the place; calling again goes on behind the damage.
+  [[nodiscard]] virtual Result<bool> next(RecordInfo& record) = 0;
+};
+
+class RedoLog::Follower {
+ public:
+  Follower(Follower&&) noexcept;
+  Follower& operator=(Follower&&) noexcept;
+  ~Follower();
+  /// False when it has caught up with what is durable.
+  [[nodiscard]] Result<bool> next(LoggedTransaction& transaction);
+  /// Blocks until there is more or `timeout` passed; true if there is more.
+  [[nodiscard]] Result<bool> wait(std::chrono::milliseconds timeout);
+
+ private:
+  friend class RedoLog;
+  struct State;
+  explicit Follower(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+/// Fills what the server assigned into the operations of a begun transaction and drops what it refused, as
+/// replay does. `invalid_argument` if an entry names no element.
+[[nodiscard]] Result<std::vector<Operation>> with_assigned(std::vector<Operation> operations,
+                                                           std::span<const Assigned> assigned);
+
+}  // namespace v0
+}  // namespace restante
