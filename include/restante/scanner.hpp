@@ -1,0 +1,82 @@
+#pragma once
+/// \file
+/// Feeds a redo log from a store that does not know of it: compares the store with its last known state and
+/// logs the difference (design: the third way).
+///
+///     auto scanner = Scanner::open(*store, *log, {.state_directory = "/var/lib/restante/scan"});
+///     ScanReport report = *scanner->scan("alice@example.com");
+///     Session::begin(target, {.source = scanner.get(), .log = &*log, …});     // exact, not fuzzy
+///
+/// The scanner is a `MailSource` of its own: its snapshot scans first and then hands out the known state,
+/// exactly as of the log position that the scan reached, so a session over it has nothing fuzzy (R1, as_of).
+///
+/// The known state of an account is a file in the state directory, stamped with the log position it
+/// reflects; log transactions behind that position (a restore's Rewind, a scan whose state file was lost in
+/// a crash) are applied when it is loaded. A first scan of an account adopts what it finds without logging
+/// its content: the next session makes a full of it. If the file is lost, `Options::baseline` gives the
+/// state from the newest backup, so that what vanished meanwhile is logged as well.
+///
+/// **Threads.** Any; one account is scanned by one thread at a time. **What a crash leaves.** Either the
+/// difference is not logged and will be found again, or it is logged and will be applied to the known state.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <restante/mail_source.hpp>
+#include <restante/mailbox_state.hpp>
+#include <restante/redo_log.hpp>
+
+namespace restante {
+inline namespace v0 {
+
+struct ScanReport {
+  std::string account_id;
+  /// The first scan of this account: its state was adopted, nothing was logged.
+  bool adopted = false;
+  DifferenceSummary difference;
+  /// The log position that the known state now is exactly.
+  Lsn as_of = 0;
+};
+
+class Scanner final : public MailSource {
+ public:
+  struct Options {
+    std::string state_directory;
+    /// The state of an account at the end of the log as a backup target knows it, as a sorted snapshot;
+    /// `not_found` if it knows none. Asked when the state file is missing or damaged.
+    std::function<Result<std::vector<Operation>>(std::string_view account_id)> baseline;
+    Origin origin{.client = "restante scan"};
+  };
+
+  /// `store` must outlive the scanner.
+  [[nodiscard]] static Result<std::unique_ptr<Scanner>> open(MailSource& store, const RedoLog& log,
+                                                             const Options& options);
+  ~Scanner() override;
+
+  /// Logs what changed since the last known state: content of new messages first, then one transaction.
+  /// An account that has gone is logged as AccountDelete.
+  /// `restore_unfinished` if a restore of the account began and did not end.
+  [[nodiscard]] Result<ScanReport> scan(std::string_view account_id);
+  /// Accounts of the store and those known from earlier scans, sorted.
+  [[nodiscard]] Result<std::vector<std::string>> accounts();
+
+  [[nodiscard]] FieldSet fields() const override;
+  [[nodiscard]] Status list_accounts(const AccountFunction& each) override;
+  [[nodiscard]] Result<SnapshotInfo> snapshot(std::string_view account_id, OpSink& out) override;
+  [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(std::string_view account_id,
+                                                                    const ContentPlace& place) override;
+  [[nodiscard]] Status server_data(OpSink& out) override;
+  /// A scan.
+  [[nodiscard]] Status barrier(std::string_view account_id) override;
+
+ private:
+  struct Impl;
+  explicit Scanner(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace v0
+}  // namespace restante
