@@ -1,0 +1,12 @@
+#pragma once
+/// \file
+/// Everything.
+
+#include <restante/backup_target.hpp>
+#include <restante/maildir.hpp>
+#include <restante/restore_plan.hpp>
+#include <restante/runtime.hpp>
+#include <restante/scanner.hpp>
+#include <restante/schedule.hpp>
+#include <restante/session.hpp>
+#include <restante/state_digest.hpp>
