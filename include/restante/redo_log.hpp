@@ -66,9 +66,9 @@ enum class Sync {
 
 /// Where a change came from, for reports and `redo dump`. Every part may be empty, 255 bytes at most each.
 struct Origin {
-  std::string client;
-  std::string session;
-  std::string address;
+  std::string client{};
+  std::string session{};
+  std::string address{};
   bool operator==(const Origin&) const = default;
 };
 
