@@ -20,9 +20,8 @@ Result<Value> parse_fixed(std::string_view text, std::string_view kind) {
   Value value;
   Result<Bytes> bytes = from_hex(text);
   if (!bytes.ok() || bytes->size() != value.bytes.size()) {
-    return Status(Code::invalid_argument,
-                  base::cat("'", base::escape(text), "' is not ", kind, ": it takes ",
-                            2 * value.bytes.size(), " hexadecimal digits"));
+    return Status(Code::invalid_argument, base::cat("'", base::escape(text), "' is not ", kind, ": it takes ",
+                                                    2 * value.bytes.size(), " hexadecimal digits"));
   }
   std::copy(bytes->begin(), bytes->end(), value.bytes.begin());
   return value;

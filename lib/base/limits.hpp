@@ -14,4 +14,7 @@ inline constexpr std::size_t kReadStepBytes = 64 * 1024;
 /// limit of a process is 1,024 of them; mail stores stay below ten levels.
 inline constexpr int kMaxTreeDepth = 256;
 
+/// /etc/timezone holds one name; the longest in the database has 32 characters.
+inline constexpr std::uint64_t kMaxZoneFileBytes = 4096;
+
 }  // namespace restante::base

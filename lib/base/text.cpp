@@ -36,9 +36,9 @@ Character decode_first(std::string_view text) noexcept {
 
 bool is_printable(std::uint32_t code) noexcept {
   if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return false;
-  if (code == 0x200e || code == 0x200f || code == 0x061c) return false;   // direction marks
-  if (code >= 0x2028 && code <= 0x202e) return false;                     // line ends, direction overrides
-  if (code >= 0x2066 && code <= 0x2069) return false;                     // direction isolates
+  if (code == 0x200e || code == 0x200f || code == 0x061c) return false;  // direction marks
+  if (code >= 0x2028 && code <= 0x202e) return false;                    // line ends, direction overrides
+  if (code >= 0x2066 && code <= 0x2069) return false;                    // direction isolates
   return code != 0xfeff;
 }
 

@@ -88,8 +88,7 @@ class RealIo final : public Io {
  public:
   Result<Fd> open_at(int dirfd, const std::string& name, int flags, mode_t mode) override {
     if (Status checked = check_name("open", name); !checked.ok()) return checked;
-    const int fd =
-        retry_interrupted([&] { return ::openat(dirfd, name.c_str(), flags | O_CLOEXEC, mode); });
+    const int fd = retry_interrupted([&] { return ::openat(dirfd, name.c_str(), flags | O_CLOEXEC, mode); });
     if (fd < 0) return status_of(-1, (flags & O_CREAT) != 0 ? "create" : "open", dirfd, name);
     return Fd(fd);
   }

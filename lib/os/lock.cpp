@@ -52,8 +52,7 @@ Result<pid_t> FileLock::holder_pid(int fd, std::uint64_t offset) {
   return lock.l_pid > 0 ? lock.l_pid : pid_t{-1};
 }
 
-FileLock::FileLock(FileLock&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), offset_(other.offset_) {}
+FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)), offset_(other.offset_) {}
 
 FileLock& FileLock::operator=(FileLock&& other) noexcept {
   if (this != &other) {

@@ -38,7 +38,8 @@ struct ResultLines : ListenerBase {
                    static_cast<unsigned long long>(restante::test::test_seed()));
     }
     if (std::getenv("RESTANTE_RESULTS") == nullptr) {
-      if (!skip_reason.empty()) std::printf("skipped: %s: %s\n", name_of_case(stats).c_str(), skip_reason.c_str());
+      if (!skip_reason.empty())
+        std::printf("skipped: %s: %s\n", name_of_case(stats).c_str(), skip_reason.c_str());
       return;
     }
     // A line of its own, whatever the reporter has left unfinished.
