@@ -31,7 +31,7 @@ using Attributes = std::map<std::string, std::string>;
 struct UnknownField {
   std::uint32_t tag = 0;
   bool required = false;
-  std::string bytes;
+  std::string bytes{};
 
   auto operator<=>(const UnknownField&) const = default;
 };
@@ -39,12 +39,12 @@ using UnknownFields = std::vector<UnknownField>;
 
 /// A person or role with one mailbox.
 struct Account {
-  std::string id;
+  std::string id{};
   /// "user1@example.com"; may change while the id stays.
-  std::string address;
-  std::string name;
-  Attributes attributes;
-  UnknownFields unknown;
+  std::string address{};
+  std::string name{};
+  Attributes attributes{};
+  UnknownFields unknown{};
 
   auto operator<=>(const Account&) const = default;
 };
@@ -55,8 +55,8 @@ inline constexpr std::string_view kServerAccount = "\x01server";
 
 /// A folder that shows another account's folder (the seed's mountpoint).
 struct Mountpoint {
-  std::string owner_account;
-  std::string remote_id;
+  std::string owner_account{};
+  std::string remote_id{};
 
   auto operator<=>(const Mountpoint&) const = default;
 };
@@ -64,22 +64,22 @@ struct Mountpoint {
 /// A folder. Its path is derived from `parent_id` and `name`; two folders may share one during replay (R2).
 struct Folder {
   /// Never reused within the account.
-  std::string id;
+  std::string id{};
   /// Empty at the top.
-  std::string parent_id;
-  std::string name;
+  std::string parent_id{};
+  std::string name{};
   /// RFC 9051 §2.3.1.1; 0 while no server has assigned one.
   std::uint32_t uidvalidity = 0;
-  std::optional<std::uint32_t> uidnext;
+  std::optional<std::uint32_t> uidnext{};
   /// RFC 7162 §3.1.2.1.
-  std::optional<std::uint64_t> highest_modseq;
+  std::optional<std::uint64_t> highest_modseq{};
   /// RFC 6154 attribute, for example "\\Sent"; empty for none.
-  std::string special_use;
+  std::string special_use{};
   /// Host-defined, for example "dumpster"; empty for none.
-  std::string role;
-  std::optional<Mountpoint> mountpoint;
-  Attributes attributes;
-  UnknownFields unknown;
+  std::string role{};
+  std::optional<Mountpoint> mountpoint{};
+  Attributes attributes{};
+  UnknownFields unknown{};
 
   auto operator<=>(const Folder&) const = default;
 };
@@ -97,31 +97,31 @@ inline constexpr std::uint32_t kAllSystemFlags = 31;
 /// One membership of one email in one folder.
 struct Message {
   /// Unique within (account, folder), stable as long as the message stays there.
-  std::string id;
-  std::string folder_id;
+  std::string id{};
+  std::string folder_id{};
   /// Of the folder when this was recorded; the message is void if the folder has another (R2).
   std::uint32_t uidvalidity = 0;
   /// 0 while unassigned.
   std::uint32_t uid = 0;
   /// RFC 8474: the same for copies of one email. Empty: not kept.
-  std::string email_id;
-  std::string thread_id;
+  std::string email_id{};
+  std::string thread_id{};
   /// Empty in a snapshot whose content has not been read yet; the session fills it in.
-  std::optional<ContentRef> content;
-  std::optional<Time> internal_date;
+  std::optional<ContentRef> content{};
+  std::optional<Time> internal_date{};
   /// RFC 8514.
-  std::optional<Time> save_date;
-  std::optional<std::uint64_t> modseq;
+  std::optional<Time> save_date{};
+  std::optional<std::uint64_t> modseq{};
   /// `SystemFlag` bits.
   std::uint32_t flags = 0;
   /// Sorted, without duplicates.
-  std::vector<std::string> keywords;
+  std::vector<std::string> keywords{};
   /// Host tags that are no IMAP keywords; sorted, without duplicates.
-  std::vector<std::string> tags;
+  std::vector<std::string> tags{};
   /// Flags of other viewers than the owner, by account id, for example a shared folder's \Seen.
-  std::map<std::string, std::uint32_t> viewer_flags;
-  Attributes attributes;
-  UnknownFields unknown;
+  std::map<std::string, std::uint32_t> viewer_flags{};
+  Attributes attributes{};
+  UnknownFields unknown{};
 
   auto operator<=>(const Message&) const = default;
 };
@@ -130,28 +130,28 @@ struct Message {
 /// annotation, grant, database row, side file …
 struct Item {
   /// A short host-defined word; restante's own stores use "subscription" and "file".
-  std::string kind;
-  std::string id;
+  std::string kind{};
+  std::string id{};
   /// The folder it goes away with; empty for none.
-  std::string folder_id;
+  std::string folder_id{};
   /// The item that contains it; empty for none.
-  std::string parent;
+  std::string parent{};
   std::uint32_t uid = 0;
-  std::optional<std::uint64_t> modseq;
-  std::optional<std::uint64_t> revision;
+  std::optional<std::uint64_t> modseq{};
+  std::optional<std::uint64_t> revision{};
   std::uint32_t flags = 0;
-  std::vector<std::string> tags;
-  std::optional<ContentRef> content;
-  Attributes attributes;
-  UnknownFields unknown;
+  std::vector<std::string> tags{};
+  std::optional<ContentRef> content{};
+  Attributes attributes{};
+  UnknownFields unknown{};
 
   auto operator<=>(const Item&) const = default;
 };
 
 /// Addresses messages of one folder, by UID or by message id. Either list may be empty.
 struct MessageSet {
-  std::vector<std::uint32_t> uids;
-  std::vector<std::string> message_ids;
+  std::vector<std::uint32_t> uids{};
+  std::vector<std::string> message_ids{};
 
   auto operator<=>(const MessageSet&) const = default;
   [[nodiscard]] bool empty() const noexcept { return uids.empty() && message_ids.empty(); }

@@ -28,13 +28,14 @@ inline namespace v0 {
 
 /// Creates the account or replaces its record. Folders, messages and items stay.
 struct AccountPut {
-  Account account;
+  Account account{};
   auto operator<=>(const AccountPut&) const = default;
 };
 
 /// Removes the account and all that it owns.
 struct AccountDelete {
-  std::string account_id;
+  std::string account_id{};
+  UnknownFields unknown{};
   auto operator<=>(const AccountDelete&) const = default;
 };
 
@@ -42,13 +43,14 @@ struct AccountDelete {
 /// Another UIDVALIDITY drops the folder's messages: the host puts them again, by reference. Within one
 /// UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ only grow.
 struct FolderPut {
-  Folder folder;
+  Folder folder{};
   auto operator<=>(const FolderPut&) const = default;
 };
 
 /// Removes the folder with its messages and the items that name it. Children are not touched.
 struct FolderDelete {
-  std::string folder_id;
+  std::string folder_id{};
+  UnknownFields unknown{};
   auto operator<=>(const FolderDelete&) const = default;
 };
 
@@ -56,16 +58,18 @@ struct FolderDelete {
 /// folder is absent or has another UIDVALIDITY. A message put at an assigned UID that another one of the
 /// folder has takes that one's place. Raises the folder's UIDNEXT and HIGHESTMODSEQ where they are kept.
 struct MessagePut {
-  std::vector<Message> messages;
+  std::vector<Message> messages{};
+  UnknownFields unknown{};
   auto operator<=>(const MessagePut&) const = default;
 };
 
 /// Removes messages of one folder. Void if the folder has another UIDVALIDITY.
 struct MessageExpunge {
-  std::string folder_id;
+  std::string folder_id{};
   std::uint32_t uidvalidity = 0;
-  MessageSet messages;
-  std::optional<std::uint64_t> modseq;
+  MessageSet messages{};
+  std::optional<std::uint64_t> modseq{};
+  UnknownFields unknown{};
   auto operator<=>(const MessageExpunge&) const = default;
 };
 
@@ -77,52 +81,56 @@ struct FlagsUpdate {
     add = 1,
     remove = 2,
   };
-  std::string folder_id;
+  std::string folder_id{};
   std::uint32_t uidvalidity = 0;
-  MessageSet messages;
+  MessageSet messages{};
   Mode mode = Mode::replace;
   /// `SystemFlag` bits.
   std::uint32_t flags = 0;
-  std::vector<std::string> keywords;
-  std::vector<std::string> tags;
-  std::optional<std::uint64_t> modseq;
+  std::vector<std::string> keywords{};
+  std::vector<std::string> tags{};
+  std::optional<std::uint64_t> modseq{};
   /// When set, `flags` are those of this viewer; keywords and tags must be empty.
-  std::string viewer_account;
+  std::string viewer_account{};
+  UnknownFields unknown{};
   auto operator<=>(const FlagsUpdate&) const = default;
 };
 
 /// Creates the item or replaces its record.
 struct ItemPut {
-  Item item;
+  Item item{};
   auto operator<=>(const ItemPut&) const = default;
 };
 
 struct ItemDelete {
-  std::string kind;
-  std::string id;
+  std::string kind{};
+  std::string id{};
+  UnknownFields unknown{};
   auto operator<=>(const ItemDelete&) const = default;
 };
 
 /// Something that only the host understands, kept in order (R17). A later ItemPut or ItemDelete of
 /// (`item_kind`, `item_id`) supersedes it. With both empty, the account can get real fulls only.
 struct HostOp {
-  std::string host;
-  std::string name;
-  std::string item_kind;
-  std::string item_id;
-  std::string data;
+  std::string host{};
+  std::string name{};
+  std::string item_kind{};
+  std::string item_id{};
+  std::string data{};
+  UnknownFields unknown{};
   auto operator<=>(const HostOp&) const = default;
 };
 
 /// Marks the operations behind it in the same transaction as the difference that a restore made (R4).
 /// It changes no state by itself.
 struct Rewind {
-  Id128 log;
-  Id128 incarnation;
+  Id128 log{};
+  Id128 incarnation{};
   /// The position gone back to.
   std::uint64_t lsn = 0;
   /// The session that the state came from; may have been removed since.
-  std::string label;
+  std::string label{};
+  UnknownFields unknown{};
   auto operator<=>(const Rewind&) const = default;
 };
 
@@ -130,7 +138,7 @@ struct Rewind {
 struct UnknownOperation {
   std::uint32_t kind = 0;
   bool required = false;
-  std::string bytes;
+  std::string bytes{};
   auto operator<=>(const UnknownOperation&) const = default;
 };
 
