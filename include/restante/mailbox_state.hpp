@@ -30,7 +30,8 @@ using ItemKey = std::pair<std::string, std::string>;
 class MailboxState {
  public:
   /// Performs `operation` (R2). `unsupported` for an unknown required operation or field, with nothing
-  /// changed; everything else succeeds.
+  /// changed; everything else succeeds. Keywords and tags become sorted lists without duplicates, viewers
+  /// without flags are forgotten, so that equal mailboxes are equal values.
   Status apply(const Operation& operation);
 
   /// Empty when the account does not exist (never put, or deleted).
@@ -64,8 +65,9 @@ class MailboxState {
 };
 
 /// Applies `change` to the sorted snapshot in `snapshot` and writes the sorted result. The same as applying
-/// to a `MailboxState`, in memory bounded by the folders and by what `change` touches.
-/// `damaged` if `snapshot` is not sorted.
+/// to a `MailboxState`, in memory bounded by the folders, by HostOps and by what `change` touches.
+/// `damaged` if `snapshot` is not sorted; `unsupported` as in `MailboxState::apply`, also for what `snapshot`
+/// holds. After a failure what `out` got is no snapshot.
 [[nodiscard]] Status fold(OpStream& snapshot, std::span<const Operation> change, OpSink& out);
 
 /// Counts of a difference, for one folder or a whole mailbox.
@@ -92,7 +94,10 @@ struct FolderDifference {
   std::string old_path;
   bool created = false;
   bool deleted = false;
+  /// Name, parent, UIDVALIDITY, special use, role, mountpoint or attributes.
   bool properties_changed = false;
+  /// UIDNEXT or HIGHESTMODSEQ grow.
+  bool counters_changed = false;
   DifferenceCounts messages;
 };
 
@@ -102,8 +107,14 @@ struct DifferenceSummary {
   std::vector<FolderDifference> folders;
   DifferenceCounts messages;
   DifferenceCounts items;
+  /// HostOps and unknown operations to perform or to perform again.
+  std::uint64_t host_operations = 0;
+  /// HostOps and unknown operations that only `from` has and that no operation can take back, because they
+  /// name no item.
+  std::uint64_t host_operations_left = 0;
   [[nodiscard]] bool none() const noexcept {
-    return !account_changed && folders.empty() && messages.none() && items.none();
+    return !account_changed && folders.empty() && messages.none() && items.none() && host_operations == 0 &&
+           host_operations_left == 0;
   }
 };
 
@@ -113,8 +124,20 @@ struct DifferenceOptions {
 };
 
 /// Compares two sorted snapshots in one pass and writes to `out` the operations that turn `from` into `to`;
-/// applying them to `from` gives `to` in all compared fields, counters apart that would have to fall.
-/// Memory is bounded by folders and, where ids are not stable (`Field::message_id`), by what differs.
+/// applying them to `from` gives `to` in all compared fields, counters apart that would have to fall (they are
+/// no difference). Nothing is written if and only if the summary says `none()` or HostOps are left.
+///
+/// Fields that are not compared stay as `from` has them. So do UIDVALIDITY with `Field::uid` and content that
+/// `to` has not read (empty). Where UIDs are not compared, messages that `from` lacks are put without one.
+/// Order: AccountPut, FolderPut (parents first), messages by folder, items, FolderDelete (children first),
+/// then items and HostOps that must come later. If only `from` has an account: AccountDelete, then all of `to`.
+///
+/// Without `Field::message_id`, messages of a folder that have no partner of the same id are paired by content
+/// digest and internal date (if compared), one to one, the most similar first; operations then address the id
+/// that `from` has.
+///
+/// Memory is bounded by folders, items and, without `Field::message_id`, by what differs.
+/// `damaged` if an input is not sorted; `unsupported` if it holds something unknown and required.
 [[nodiscard]] Result<DifferenceSummary> difference(OpStream& from, OpStream& to, OpSink& out,
                                                    const DifferenceOptions& options = {});
 

@@ -11,6 +11,13 @@
 ///     put.messages.push_back({.id = "m1", .folder_id = "inbox", .uidvalidity = 7, .uid = 42});
 ///     Bytes record = encode(Operation{put});
 ///
+/// What a host owes for that: an operation names a folder, or a UIDVALIDITY of it, only behind the FolderPut
+/// that brought it; neither is used again for something else; a UIDNEXT or HIGHESTMODSEQ that a FolderPut
+/// brings for the first time is above all that the folder has seen. Everything else may be stale.
+///
+/// `unknown` of an operation holds fields of a newer version (R17). They tell about the event: replay ignores
+/// them unless they are required, a snapshot does not keep them (those of a HostOp apart, which is kept whole).
+///
 /// `encode` and `decode` are pure; their bytes are specified in docs/format/operations.md.
 
 #include <cstdint>
@@ -32,7 +39,7 @@ struct AccountPut {
   auto operator<=>(const AccountPut&) const = default;
 };
 
-/// Removes the account and all that it owns.
+/// Removes the account and all that it owns: afterwards the state is empty.
 struct AccountDelete {
   std::string account_id{};
   UnknownFields unknown{};
@@ -41,13 +48,14 @@ struct AccountDelete {
 
 /// Creates the folder or replaces its record; a new `parent_id` or `name` is a rename of the whole subtree.
 /// Another UIDVALIDITY drops the folder's messages: the host puts them again, by reference. Within one
-/// UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ only grow.
+/// UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ only grow; one that is absent here stays as it is.
 struct FolderPut {
   Folder folder{};
   auto operator<=>(const FolderPut&) const = default;
 };
 
-/// Removes the folder with its messages and the items that name it. Children are not touched.
+/// Removes the folder with its messages and the items that name it. Children are not touched. Items that name
+/// it go even if the folder itself is absent.
 struct FolderDelete {
   std::string folder_id{};
   UnknownFields unknown{};
@@ -63,7 +71,9 @@ struct MessagePut {
   auto operator<=>(const MessagePut&) const = default;
 };
 
-/// Removes messages of one folder. Void if the folder has another UIDVALIDITY.
+/// Removes messages of one folder. Void if the folder has another UIDVALIDITY. Otherwise raises UIDNEXT above
+/// the UIDs that it names and HIGHESTMODSEQ to `modseq`, where they are kept, whether the messages are there
+/// or not.
 struct MessageExpunge {
   std::string folder_id{};
   std::uint32_t uidvalidity = 0;
@@ -73,7 +83,8 @@ struct MessageExpunge {
   auto operator<=>(const MessageExpunge&) const = default;
 };
 
-/// Changes flags, keywords and tags of messages of one folder. Void if the folder has another UIDVALIDITY.
+/// Changes flags, keywords and tags of messages of one folder and sets their MODSEQ if `modseq` is given. Void
+/// if the folder has another UIDVALIDITY. Otherwise raises the folder's counters as MessageExpunge does.
 struct FlagsUpdate {
   enum class Mode : std::uint8_t {
     /// The three become what is given.
@@ -110,7 +121,8 @@ struct ItemDelete {
 };
 
 /// Something that only the host understands, kept in order (R17). A later ItemPut or ItemDelete of
-/// (`item_kind`, `item_id`) supersedes it. With both empty, the account can get real fulls only.
+/// (`item_kind`, `item_id`) supersedes it, and so does an equal one. With both empty, nothing supersedes it
+/// but an equal one, and the account can get real fulls only.
 struct HostOp {
   std::string host{};
   std::string name{};
@@ -153,14 +165,17 @@ using Operation = std::variant<AccountPut, AccountDelete, FolderPut, FolderDelet
 
 /// Checks what an operation owes: ids present and at most 1024 bytes, flags known, lists sorted where they
 /// must be, UTF-8 nowhere assumed. `invalid_argument` names the first breach.
+/// Called wherever operations enter: `decode` alone does not vouch for what this checks.
 [[nodiscard]] Status validate(const Operation& operation);
 
-/// Appends the encoding of `operation`, self-delimiting, to `out`.
+/// Appends the encoding of `operation`, self-delimiting, to `out`. What `validate` passes, `decode` gives back
+/// unchanged; what it refuses may decode as `damaged`.
 void encode(const Operation& operation, Bytes& out);
 [[nodiscard]] Bytes encode(const Operation& operation);
 
 /// Decodes the operation at the front of `bytes` and moves `bytes` past it. Any input is safe: the answer is
-/// `damaged` with what is wrong, never a crash, and memory stays in proportion to the input.
+/// `damaged` with what is wrong, never a crash, and memory stays in proportion to the input. After a failure
+/// `bytes` is where it was. There is one encoding: what decodes, encodes to the same bytes.
 [[nodiscard]] Result<Operation> decode(ByteView& bytes);
 
 /// Takes operations, one at a time, for example from a snapshot in the making.
