@@ -1,0 +1,39 @@
+#pragma once
+// Committed transactions out of segments in either form: what replay reads.
+
+#include <restante/redo_log.hpp>
+
+#include <memory>
+
+#include "redo/segment_view.hpp"
+
+namespace restante::redo {
+
+/// Joins each commit with its begin, fills in what was assigned, hands out transactions in commit order.
+/// The begin of a transaction may lie before `range.after`, in any of `segments`; where it is in none,
+/// the answer is `not_found` for that transaction, and calling again goes on behind it. So does `damaged`.
+/// A record of an unknown kind that is required is `unsupported`, and every later call says so again.
+class CommittedReader final : public TransactionCursor {
+ public:
+  CommittedReader(SegmentViews segments, ReadRange range);
+  ~CommittedReader() override;
+
+  [[nodiscard]] Result<bool> next(LoggedTransaction& transaction) override;
+
+  /// Every record up to here has been looked at.
+  [[nodiscard]] Lsn position() const noexcept { return position_; }
+
+ private:
+  [[nodiscard]] Result<bool> next_record(Record& record);
+  [[nodiscard]] Status fill(const Record& record, LoggedTransaction& transaction) const;
+  [[nodiscard]] Result<Record> begin_of(const Record& commit, const EndBody& end) const;
+
+  SegmentViews segments_;
+  ReadRange range_;
+  Lsn position_ = 0;
+  std::size_t segment_ = 0;
+  std::unique_ptr<RecordStream> stream_;
+  Status stopped_;
+};
+
+}  // namespace restante::redo
