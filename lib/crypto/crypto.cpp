@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
 #include <array>
@@ -9,8 +10,6 @@
 #include <utility>
 
 #include <restante/content.hpp>
-
-#include "os/random.hpp"
 
 namespace restante {
 namespace crypto {
@@ -23,12 +22,21 @@ void require(int answer) {
   if (answer != 1) throw std::bad_alloc();
 }
 
-// One library context for the process, with the algorithm fetched once: fetching costs more than hashing a
-// short message. Never freed, because threads of the host may still hash while the process ends.
+// One library context for the process. Never freed, because threads of the host may still hash while the
+// process ends.
+OSSL_LIB_CTX* library_context() {
+  static OSSL_LIB_CTX* const context = [] {
+    OSSL_LIB_CTX* const made = OSSL_LIB_CTX_new();
+    if (made == nullptr) throw std::bad_alloc();
+    return made;
+  }();
+  return context;
+}
+
+// Fetched once: fetching costs more than hashing a short message.
 const EVP_MD* sha256_algorithm() {
   static const EVP_MD* const algorithm = [] {
-    OSSL_LIB_CTX* const context = OSSL_LIB_CTX_new();
-    const EVP_MD* const fetched = context == nullptr ? nullptr : EVP_MD_fetch(context, "SHA256", nullptr);
+    const EVP_MD* const fetched = EVP_MD_fetch(library_context(), "SHA256", nullptr);
     if (fetched == nullptr) throw std::bad_alloc();
     return fetched;
   }();
@@ -151,7 +159,11 @@ Digest HmacSha256Key::Mac::finish() {
   return state_->context.finish();
 }
 
-Status random_bytes(MutableByteView out) { return os::random_bytes(out); }
+Status random_bytes(MutableByteView out) {
+  constexpr unsigned kStrengthBits = 256;
+  if (RAND_priv_bytes_ex(library_context(), out.data(), out.size(), kStrengthBits) == 1) return {};
+  return Status(Code::io, "cannot read random bytes: the source has failed");
+}
 
 bool equal_in_constant_time(ByteView a, ByteView b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 namespace restante::test {
 namespace {
@@ -10,6 +11,11 @@ namespace {
 std::string& skip_reason() {
   static std::string reason;
   return reason;
+}
+
+bool is_set(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr && std::string_view(value) == "1";
 }
 
 std::uint64_t choose_seed() {
@@ -27,7 +33,7 @@ ScratchDir::ScratchDir() {
 }
 
 ScratchDir::~ScratchDir() {
-  if (std::getenv("RESTANTE_KEEP_SCRATCH") != nullptr) {
+  if (is_set("RESTANTE_KEEP_SCRATCH")) {
     std::fprintf(stderr, "kept %s\n", path_.c_str());
     return;
   }
@@ -58,10 +64,16 @@ std::string Random::text(std::size_t size) {
   return text;
 }
 
-bool long_tests() {
-  const char* const value = std::getenv("RESTANTE_TEST_LONG");
-  return value != nullptr && std::string_view(value) == "1";
+std::optional<std::filesystem::path> corpus_dir() {
+  const char* const given = std::getenv("RESTANTE_CORPUS");
+  if (given != nullptr && std::filesystem::is_directory(given)) return given;
+  if (is_set("RESTANTE_REQUIRE_CORPUS")) {
+    throw std::runtime_error("RESTANTE_REQUIRE_CORPUS is set and RESTANTE_CORPUS is not a folder");
+  }
+  return std::nullopt;
 }
+
+bool long_tests() { return is_set("RESTANTE_TEST_LONG"); }
 
 void mark_skipped(std::string_view reason) { skip_reason() = reason.empty() ? "no reason" : reason; }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -18,8 +19,8 @@ template <class T>
   return result.status();
 }
 
-/// A new directory below $TMPDIR (else /tmp) that goes with this object, contents and all. A test that
-/// failed leaves it when RESTANTE_KEEP_SCRATCH is set.
+/// A new directory below $TMPDIR (else /tmp) that goes with this object, contents and all;
+/// RESTANTE_KEEP_SCRATCH=1 leaves it and prints its name.
 class ScratchDir {
  public:
   ScratchDir();
@@ -62,6 +63,10 @@ class Random {
  private:
   std::mt19937_64 engine_;
 };
+
+/// The corpus of real mail (RESTANTE_CORPUS), nothing where there is none: the test skips itself. Throws, and
+/// so fails the test, when RESTANTE_REQUIRE_CORPUS=1 says that there has to be one.
+[[nodiscard]] std::optional<std::filesystem::path> corpus_dir();
 
 /// Whether the long variants were asked for (tests/run.sh --long).
 [[nodiscard]] bool long_tests();
