@@ -17,4 +17,25 @@ inline constexpr int kMaxTreeDepth = 256;
 /// /etc/timezone holds one name; the longest in the database has 32 characters.
 inline constexpr std::uint64_t kMaxZoneFileBytes = 4096;
 
+/// Snapshots are compressed in frames of about this size: large enough for a good ratio, small enough that
+/// a stream holds one in memory.
+inline constexpr std::size_t kSnapshotFrameBytes = 256 * 1024;
+
+/// A frame holds at least one operation, and one operation may be a bulk of messages with many keywords.
+inline constexpr std::size_t kSnapshotMaxFrameBytes = 64u << 20;
+
+/// Snapshots of many accounts share objects of this size: a session of 100,000 small accounts is a few
+/// hundred objects, and what is not put yet fits in memory.
+inline constexpr std::size_t kSnapshotObjectBytes = 16u << 20;
+
+/// Snapshots are read ahead by this much, to save round trips to a remote storage.
+inline constexpr std::size_t kSnapshotReadBytes = 1u << 20;
+
+/// session.xml takes about 700 bytes an account; this is room for a million of them.
+inline constexpr std::uint64_t kMaxSessionFileBytes = 1ull << 30;
+
+/// Messages that one expunge or flag update of a difference addresses. Larger ones save little, and a sink
+/// performs each operation at one go.
+inline constexpr std::size_t kDifferenceBatch = 1000;
+
 }  // namespace restante::base

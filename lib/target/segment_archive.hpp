@@ -1,0 +1,38 @@
+#pragma once
+// Redo log segments in their archived form: the same records, LSNs, times and index, compressed, with the
+// content moved into the content store (R10). Specified in docs/format/target.md, "Archived segments".
+
+#include <memory>
+#include <string>
+
+#include <restante/storage.hpp>
+
+#include "content/content_store.hpp"
+#include "redo/segment_view.hpp"
+
+namespace restante::target {
+
+// "redologs/<log>.<incarnation>/redo-<seq>.log"
+[[nodiscard]] std::string segment_key(const Id128& log, const Id128& incarnation, std::uint64_t sequence);
+
+struct ArchiveInto {
+  Storage& storage;
+  content::ContentWriter& content;
+  Id128 target;
+  int compression_level;
+};
+
+// Stores the complete segment `view`; content whose last piece is in it goes into the content store first.
+// and is flushed before the segment is put, so that no archived segment names content that is not there.
+// Success too if it is archived already; `diverged` if another one is (R5).
+[[nodiscard]] Status archive_segment(const redo::SegmentView& view, const redo::SegmentViews& all,
+                                     const ArchiveInto& into);
+
+// Opens an archived segment. `damaged`, `unsupported`, `not_found`.
+[[nodiscard]] Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(
+    std::shared_ptr<Storage> storage, std::string key, const Id128& target);
+
+// Every content that the segment holds (its last pieces), for verification and references.
+[[nodiscard]] Result<std::vector<ContentRef>> archived_contents(const redo::SegmentView& view);
+
+}  // namespace restante::target

@@ -1,0 +1,36 @@
+#pragma once
+// session.xml, status.xml of a running session (the same, with its process and progress) and accounts.xml. Specified in docs/format/target.md.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <restante/backup_target.hpp>
+
+#include "os/process.hpp"
+#include "target/snapshot_file.hpp"
+
+namespace restante::target {
+
+// What session.xml says: the public part, and where things lie.
+struct SessionRecord {
+  SessionInfo info;
+  // By account id; accounts with `full`.
+  std::map<std::string, SnapshotPlace> snapshots;
+  std::optional<SnapshotPlace> server_data;
+  // Number of ids in content.ids, and its digest.
+  std::uint64_t contents = 0;
+  Digest contents_digest;
+  // While it runs: who runs it. `info.ended` is the time of the heartbeat then.
+  std::optional<os::ProcessIdentity> process;
+};
+
+[[nodiscard]] Bytes encode_session(const SessionRecord& record);
+// `damaged`, or `unsupported` for a newer format.
+[[nodiscard]] Result<SessionRecord> decode_session(ByteView file, std::string_view where);
+
+[[nodiscard]] Bytes encode_accounts(const std::vector<TargetAccount>& accounts);
+[[nodiscard]] Result<std::vector<TargetAccount>> decode_accounts(ByteView file, std::string_view where);
+
+}  // namespace restante::target

@@ -1,0 +1,267 @@
+#include "target/snapshot_file.hpp"
+
+#include "base/crc32c.hpp"
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "base/wire.hpp"
+#include "content/content_store.hpp"
+#include "crypto/crypto.hpp"
+
+namespace restante::target {
+namespace {
+
+constexpr std::string_view kMagic = "RSTSNAP1";
+constexpr std::uint16_t kVersion = 1;
+constexpr std::size_t kFrameHeaderBytes = 12;
+constexpr std::size_t kEndFrameBytes = 40;
+
+// Everything that binds a frame to its place; its checksum seeds those of the frames.
+Bytes section_header(const Id128& target, std::string_view account_id) {
+  Bytes out;
+  base::ByteWriter writer(out);
+  writer.raw(as_bytes(kMagic));
+  writer.u16(kVersion);
+  writer.u16(0);           // required features
+  writer.raw(Id128{});     // key id: none
+  writer.raw(target);
+  writer.text(account_id);
+  writer.u32(base::crc32c(out));
+  return out;
+}
+
+std::uint32_t frame_checksum(std::uint32_t section, std::uint64_t ordinal, std::uint32_t raw_length,
+                             ByteView stored) {
+  Bytes place;
+  base::ByteWriter writer(place);
+  writer.u64(ordinal);
+  writer.u32(raw_length);
+  writer.u32(static_cast<std::uint32_t>(stored.size()));
+  return base::crc32c(stored, base::crc32c(place, section));
+}
+
+}  // namespace
+
+struct SnapshotWriter::State {
+  Publication& publication;
+  Id128 target;
+  int level;
+
+  Bytes object;
+  unsigned objects = 0;
+
+  // Of the section being written.
+  SnapshotPlace place;
+  Bytes raw;
+  crypto::Sha256 digest;
+  std::uint32_t section_checksum = 0;
+  std::uint64_t frames = 0;
+
+  [[nodiscard]] std::string object_name() const {
+    return base::cat("snapshots/", base::padded(objects + 1, 4), ".snap");
+  }
+
+  void append(ByteView bytes) {
+    if (place.parts.empty() || place.parts.back().object != object_name())
+      place.parts.push_back({object_name(), object.size(), 0});
+    object.insert(object.end(), bytes.begin(), bytes.end());
+    place.parts.back().length += bytes.size();
+  }
+
+  [[nodiscard]] Status put_object() {
+    if (object.empty()) return {};
+    if (Status s = publication.put(object_name(), object); !s.ok()) return s;
+    ++objects;
+    object.clear();
+    return {};
+  }
+
+  [[nodiscard]] Status append_frame(std::uint32_t raw_length, ByteView stored) {
+    Bytes header;
+    base::ByteWriter writer(header);
+    writer.u32(raw_length);
+    writer.u32(static_cast<std::uint32_t>(stored.size()));
+    writer.u32(frame_checksum(section_checksum, frames, raw_length, stored));
+    append(header);
+    append(stored);
+    ++frames;
+    return object.size() < base::kSnapshotObjectBytes ? Status{} : put_object();
+  }
+
+  [[nodiscard]] Status flush_raw() {
+    if (raw.empty()) return {};
+    digest.update(raw);
+    const Bytes stored = content::compress(raw, level);
+    const auto raw_length = static_cast<std::uint32_t>(raw.size());
+    raw.clear();
+    return append_frame(raw_length, stored);
+  }
+};
+
+SnapshotWriter::SnapshotWriter(Publication& publication, const Id128& target, int compression_level)
+    : state_(new State{publication, target, compression_level, {}, 0, {}, {}, {}, 0, 0}) {}
+SnapshotWriter::~SnapshotWriter() = default;
+
+void SnapshotWriter::begin(std::string_view account_id) {
+  State& s = *state_;
+  s.place = {};
+  s.raw.clear();
+  s.digest = crypto::Sha256();
+  s.frames = 0;
+  const Bytes header = section_header(s.target, account_id);
+  s.section_checksum = base::crc32c(header);
+  s.append(header);
+}
+
+Status SnapshotWriter::put(const Operation& operation) {
+  State& s = *state_;
+  encode(operation, s.raw);
+  ++s.place.operations;
+  return s.raw.size() < base::kSnapshotFrameBytes ? Status{} : s.flush_raw();
+}
+
+Result<SnapshotPlace> SnapshotWriter::end() {
+  State& s = *state_;
+  if (Status status = s.flush_raw(); !status.ok()) return status;
+  Bytes last;
+  base::ByteWriter writer(last);
+  writer.u64(s.place.operations);
+  writer.raw(s.digest.finish());
+  if (Status status = s.append_frame(0, last); !status.ok()) return status;
+  return std::move(s.place);
+}
+
+Status SnapshotWriter::finish() { return state_->put_object(); }
+
+namespace {
+
+// The parts of a section as one run of bytes, read ahead in large steps.
+class SectionReader {
+ public:
+  SectionReader(std::shared_ptr<Storage> storage, std::string prefix, std::vector<ObjectPart> parts)
+      : storage_(std::move(storage)), prefix_(std::move(prefix)), parts_(std::move(parts)) {}
+
+  [[nodiscard]] Result<ByteView> take(std::size_t size) {
+    while (buffer_.size() - at_ < size) {
+      if (Status s = fill(size); !s.ok()) return s;
+    }
+    const ByteView bytes(buffer_.data() + at_, size);
+    at_ += size;
+    return bytes;
+  }
+  [[nodiscard]] bool at_end() const { return at_ == buffer_.size() && part_ == parts_.size(); }
+  [[nodiscard]] std::string where() const {
+    return prefix_ + (parts_.empty() ? "" : parts_[std::min(part_, parts_.size() - 1)].object);
+  }
+
+ private:
+  [[nodiscard]] Status fill(std::size_t wanted) {
+    if (part_ == parts_.size())
+      return Status(Code::damaged, base::cat(where(), ": snapshot ends too early"));
+    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(at_));
+    at_ = 0;
+    const ObjectPart& part = parts_[part_];
+    const std::uint64_t step =
+        std::min<std::uint64_t>(part.length - offset_, std::max<std::uint64_t>(wanted, base::kSnapshotReadBytes));
+    Result<Bytes> bytes = storage_->get_range(prefix_ + part.object, part.offset + offset_, step);
+    if (!bytes.ok()) return bytes.status();
+    buffer_.insert(buffer_.end(), bytes->begin(), bytes->end());
+    offset_ += step;
+    if (offset_ == part.length) {
+      ++part_;
+      offset_ = 0;
+    }
+    return {};
+  }
+
+  std::shared_ptr<Storage> storage_;
+  std::string prefix_;
+  std::vector<ObjectPart> parts_;
+  std::size_t part_ = 0;
+  std::uint64_t offset_ = 0;
+  Bytes buffer_;
+  std::size_t at_ = 0;
+};
+
+class SnapshotStream final : public OpStream {
+ public:
+  SnapshotStream(SectionReader reader, std::uint32_t section_checksum)
+      : reader_(std::move(reader)), section_checksum_(section_checksum) {}
+
+  [[nodiscard]] Result<bool> next(Operation& operation) override {
+    while (rest_.empty()) {
+      if (ended_) return false;
+      if (Status s = read_frame(); !s.ok()) return s;
+    }
+    Result<Operation> decoded = decode(rest_);
+    if (!decoded.ok()) return decoded.status().with_context(reader_.where());
+    ++operations_;
+    operation = *std::move(decoded);
+    return true;
+  }
+
+ private:
+  [[nodiscard]] Status read_frame() {
+    Result<ByteView> header = reader_.take(kFrameHeaderBytes);
+    if (!header.ok()) return header.status();
+    base::ByteReader fields(*header);
+    const std::uint32_t raw_length = fields.u32();
+    const std::uint32_t stored_length = fields.u32();
+    const std::uint32_t checksum = fields.u32();
+    if (stored_length > base::kSnapshotMaxFrameBytes || raw_length > base::kSnapshotMaxFrameBytes)
+      return damaged("impossible frame length");
+    Result<ByteView> stored = reader_.take(stored_length);
+    if (!stored.ok()) return stored.status();
+    if (checksum != frame_checksum(section_checksum_, frames_, raw_length, *stored))
+      return damaged(base::cat("checksum of frame ", frames_, " is wrong"));
+    ++frames_;
+    if (raw_length == 0) return read_end(*stored);
+    Result<Bytes> raw = content::decompress(*stored, raw_length);
+    if (!raw.ok()) return raw.status().with_context(reader_.where());
+    if (raw->size() != raw_length) return damaged("frame has another length than it says");
+    raw_ = *std::move(raw);
+    digest_.update(raw_);
+    rest_ = raw_;
+    return {};
+  }
+
+  [[nodiscard]] Status read_end(ByteView stored) {
+    base::ByteReader fields(stored);
+    const std::uint64_t operations = fields.u64();
+    const Digest digest = fields.digest();
+    if (stored.size() != kEndFrameBytes || operations != operations_ || digest != digest_.finish())
+      return damaged("the end does not match what stands before it");
+    if (!reader_.at_end()) return damaged("bytes behind the end of the snapshot");
+    ended_ = true;
+    return {};
+  }
+
+  [[nodiscard]] Status damaged(std::string_view what) const {
+    return Status(Code::damaged, base::cat(reader_.where(), ": ", what));
+  }
+
+  SectionReader reader_;
+  std::uint32_t section_checksum_;
+  crypto::Sha256 digest_;
+  Bytes raw_;
+  ByteView rest_;
+  std::uint64_t frames_ = 0;
+  std::uint64_t operations_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<OpStream>> read_snapshot(std::shared_ptr<Storage> storage, std::string session_prefix,
+                                                SnapshotPlace place, const Id128& target,
+                                                std::string account_id) {
+  SectionReader reader(std::move(storage), std::move(session_prefix), std::move(place.parts));
+  const Bytes expected = section_header(target, account_id);
+  Result<ByteView> header = reader.take(expected.size());
+  if (!header.ok()) return header.status();
+  if (!std::equal(expected.begin(), expected.end(), header->begin()))
+    return Status(Code::damaged, base::cat(reader.where(), ": not the snapshot of account ",
+                                           base::escape(account_id), " in this target"));
+  return std::unique_ptr<OpStream>(new SnapshotStream(std::move(reader), base::crc32c(expected)));
+}
+
+}  // namespace restante::target

@@ -1,0 +1,81 @@
+#pragma once
+// What BackupTarget holds, for the layers that write sessions and read them back.
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <restante/backup_target.hpp>
+
+#include "content/content_store.hpp"
+#include "redo/segment_view.hpp"
+#include "target/session_file.hpp"
+
+namespace restante {
+inline namespace v0 {
+
+struct BackupTarget::Impl {
+  std::shared_ptr<Storage> storage;
+  const Clock* clock = nullptr;
+  Id128 id;
+  DigestKey digest_key;
+  int compression_level = 3;
+  std::unique_ptr<content::ContentStore> content;
+
+  // Published sessions never change, so each is read once.
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<const target::SessionRecord>> published;
+  // So do archived segments.
+  std::map<std::string, std::shared_ptr<const redo::SegmentView>> archived;
+};
+
+// The door for backup, restore and verification.
+struct TargetAccess {
+  [[nodiscard]] static BackupTarget::Impl& impl(const BackupTarget& target) { return *target.impl_; }
+  [[nodiscard]] static BackupTarget make(std::shared_ptr<BackupTarget::Impl> impl) {
+    return BackupTarget(std::move(impl));
+  }
+};
+
+}  // namespace v0
+
+namespace target {
+
+// "sessions/<label>/" and what lies beside.
+[[nodiscard]] std::string session_prefix(std::string_view label);
+[[nodiscard]] std::string running_prefix(std::string_view label);
+[[nodiscard]] std::string staging_prefix(std::string_view label);
+inline constexpr std::string_view kSessionFile = "session.xml";
+inline constexpr std::string_view kContentIdsFile = "content.ids";
+inline constexpr std::string_view kStatusFile = "status.xml";
+inline constexpr std::string_view kAbortFile = "abort";
+inline constexpr std::string_view kAccountsKey = "accounts.xml";
+inline constexpr std::string_view kTargetKey = "target.json";
+
+using RecordPointer = std::shared_ptr<const SessionRecord>;
+
+// By the time in the label.
+[[nodiscard]] bool older(const RecordPointer& a, const RecordPointer& b);
+// Published sessions, oldest first.
+[[nodiscard]] Result<std::vector<RecordPointer>> published_sessions(BackupTarget::Impl& target);
+// Running and interrupted ones, oldest first; told apart by whether their process lives.
+[[nodiscard]] Result<std::vector<RecordPointer>> unpublished_sessions(BackupTarget::Impl& target);
+[[nodiscard]] Result<RecordPointer> published_session(BackupTarget::Impl& target, std::string_view label);
+
+// accounts.xml made from the published sessions, put if it differs (R13).
+[[nodiscard]] Status write_accounts(BackupTarget::Impl& target);
+
+// Views of all archived segments, in order of incarnation and sequence. Segments that cannot be opened are
+// left out and named in `damages` if it is given, else the call fails.
+[[nodiscard]] Result<redo::SegmentViews> archived_views(BackupTarget::Impl& target,
+                                                        std::vector<TargetDamage>* damages = nullptr);
+
+// Sorted ids of the contents that a session's snapshots name.
+[[nodiscard]] Bytes encode_content_ids(const std::vector<Digest>& sorted);
+[[nodiscard]] Result<std::vector<Digest>> read_content_ids(BackupTarget::Impl& target,
+                                                           const SessionRecord& record);
+
+}  // namespace target
+}  // namespace restante

@@ -1,0 +1,209 @@
+// Checking a target: what is there can be read, agrees with what sessions say of it, and misses nothing.
+
+#include <set>
+
+#include "base/text.hpp"
+#include "redo/committed_reader.hpp"
+#include "target/segment_archive.hpp"
+#include "target/target_impl.hpp"
+
+namespace restante {
+inline namespace v0 {
+namespace {
+
+// A damaged pack may cost thousands of messages; the count is exact, the names are the first of them.
+constexpr std::size_t kMaxNamedCosts = 20;
+
+class Verifier {
+ public:
+  Verifier(BackupTarget::Impl& target, const BackupTarget::VerifyOptions& options)
+      : target_(target), options_(options) {}
+
+  [[nodiscard]] Result<TargetVerification> run() {
+    {
+      // What was read before may have been damaged since.
+      const std::scoped_lock lock(target_.mutex);
+      target_.published.clear();
+      target_.archived.clear();
+    }
+    if (Status s = check_content(); !s.ok()) return s;
+    if (Status s = check_sessions(); !s.ok()) return s;
+    if (options_.label.empty()) {
+      if (Status s = check_archive(); !s.ok()) return s;
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void damage(std::string key, std::string what, std::vector<std::string> costs = {}) {
+    result_.damages.push_back({std::move(key), std::move(what), std::move(costs)});
+  }
+
+  [[nodiscard]] Status check_content() {
+    const Result<content::ContentVerification> found = target_.content->verify(options_.read_data);
+    if (!found.ok()) return found.status();
+    result_.packs = found->packs;
+    result_.contents = found->contents;
+    result_.bytes = found->bytes;
+    for (const content::PackDamage& pack : found->damages) {
+      lost_.insert(pack.lost.begin(), pack.lost.end());
+      damage(pack.pack_key, pack.what, {base::cat(pack.lost.size(), " contents")});
+    }
+    return {};
+  }
+
+  [[nodiscard]] Status check_sessions() {
+    std::set<std::string> labels;
+    const Status listed = target_.storage->list("sessions/", [&](const ObjectInfo& object) -> Status {
+      const std::string_view key = std::string_view(object.key).substr(9);
+      const std::string label(key.substr(0, key.find('/')));
+      if (key == base::cat(label, "/", target::kSessionFile) && (options_.label.empty() || options_.label == label))
+        labels.insert(label);
+      return {};
+    });
+    if (!listed.ok()) return listed;
+    if (labels.empty() && !options_.label.empty())
+      return Status(Code::not_found, base::cat("no session ", base::escape(options_.label)));
+    for (const std::string& label : labels) {
+      if (options_.cancel.cancelled()) return Status(Code::cancelled, "verification was cancelled");
+      check_session(label);
+    }
+    return {};
+  }
+
+  void check_session(const std::string& label) {
+    ++result_.sessions;
+    const Result<target::RecordPointer> record = target::published_session(target_, label);
+    if (!record.ok())
+      return damage(target::session_prefix(label) + std::string(target::kSessionFile), record.status().message(),
+                    {"the whole session"});
+    if (const Result<std::vector<Digest>> ids = target::read_content_ids(target_, **record); !ids.ok())
+      damage(target::session_prefix(label) + std::string(target::kContentIdsFile), ids.status().message());
+    for (const SessionAccount& account : (*record)->info.accounts)
+      if (account.full) check_snapshot(**record, account);
+  }
+
+  void check_snapshot(const target::SessionRecord& record, const SessionAccount& account) {
+    ++result_.accounts;
+    const std::string& label = record.info.label;
+    const Status read = read_account(record, account);
+    if (!read.ok())
+      damage(target::session_prefix(label), read.message(),
+             {base::cat("account ", base::escape(account.address), " in session ", label)});
+    if (options_.progress) {
+      Progress progress;
+      progress.account_id = account.id;
+      progress.accounts_done = result_.accounts;
+      options_.progress(progress);
+    }
+  }
+
+  [[nodiscard]] Status read_account(const target::SessionRecord& record, const SessionAccount& account) {
+    const auto place = record.snapshots.find(account.id);
+    if (place == record.snapshots.end()) return Status(Code::damaged, "session.xml names no snapshot");
+    Result<std::unique_ptr<OpStream>> stream =
+        target::read_snapshot(target_.storage, target::session_prefix(record.info.label), place->second, target_.id,
+                              account.id);
+    if (!stream.ok()) return stream.status();
+    StateDigester digester(target_.digest_key, account.fields);
+    std::vector<std::string> costs;
+    std::uint64_t missing = 0;
+    Operation operation;
+    for (;;) {
+      const Result<bool> more = (*stream)->next(operation);
+      if (!more.ok()) return more.status();
+      if (!*more) break;
+      if (Status s = digester.add(operation); !s.ok()) return s;
+      if (Status s = check_contents(operation, missing, costs); !s.ok()) return s;
+    }
+    if (missing > 0)
+      damage(base::cat(target::session_prefix(record.info.label), " account ", base::escape(account.address)),
+             base::cat(missing, " contents cannot be read"), std::move(costs));
+    if (digester.account_digest() == account.digest) return {};
+    return Status(Code::damaged, "the state digest differs from the one of the backup");
+  }
+
+  [[nodiscard]] Status check_contents(const Operation& operation, std::uint64_t& missing,
+                                      std::vector<std::string>& costs) {
+    const auto check = [&](const std::optional<ContentRef>& content, const std::string& what) -> Status {
+      if (!content) return {};
+      const Result<bool> has = target_.content->has(*content);
+      if (!has.ok()) return has.status();
+      if (*has && !lost_.contains(content->digest)) return {};
+      ++missing;
+      if (costs.size() < kMaxNamedCosts) costs.push_back(what);
+      return {};
+    };
+    if (const auto* put = std::get_if<MessagePut>(&operation)) {
+      for (const Message& message : put->messages)
+        if (Status s = check(message.content, base::cat("message ", base::escape(message.id))); !s.ok()) return s;
+    } else if (const auto* item = std::get_if<ItemPut>(&operation)) {
+      return check(item->item.content, base::cat(base::escape(item->item.kind), " ", base::escape(item->item.id)));
+    }
+    return {};
+  }
+
+  [[nodiscard]] Status check_archive() {
+    const Result<redo::SegmentViews> views = target::archived_views(target_, &result_.damages);
+    if (!views.ok()) return views.status();
+    const redo::SegmentView* before = nullptr;
+    for (const auto& view : *views) {
+      ++result_.segments;
+      check_segment(*view);
+      if (before && before->header().incarnation == view->header().incarnation &&
+          before->header().sequence + 1 != view->header().sequence)
+        damage("redologs/", base::cat("segments ", before->header().sequence + 1, " to ", view->header().sequence - 1,
+                                      " of log ", view->header().log.to_string(), " are missing"));
+      before = view.get();
+    }
+    return {};
+  }
+
+  void check_segment(const redo::SegmentView& view) {
+    const std::string key =
+        target::segment_key(view.header().log, view.header().incarnation, view.header().sequence);
+    const Result<std::unique_ptr<redo::RecordStream>> stream = view.records({});
+    if (!stream.ok()) return damage(key, stream.status().message());
+    redo::Record record;
+    Lsn expected = view.header().first_lsn;
+    for (;;) {
+      const Result<bool> more = (*stream)->next(record);
+      if (!more.ok()) {
+        damage(key, more.status().message());
+        expected = (*stream)->damage().next_lsn;
+        continue;
+      }
+      if (!*more) break;
+      if (record.head.lsn != expected)
+        damage(key, base::cat("LSN ", expected, " is missing, ", record.head.lsn, " follows"));
+      expected = record.head.lsn + 1;
+    }
+    check_segment_contents(key, view);
+  }
+
+  void check_segment_contents(const std::string& key, const redo::SegmentView& view) {
+    const Result<std::vector<ContentRef>> contents = target::archived_contents(view);
+    if (!contents.ok()) return damage(key, contents.status().message());
+    std::uint64_t missing = 0;
+    for (const ContentRef& content : *contents) {
+      const Result<bool> has = target_.content->has(content);
+      if (!has.ok()) return damage(key, has.status().message());
+      if (!*has || lost_.contains(content.digest)) ++missing;
+    }
+    if (missing > 0) damage(key, base::cat(missing, " contents of its messages cannot be read"));
+  }
+
+  BackupTarget::Impl& target_;
+  const BackupTarget::VerifyOptions& options_;
+  TargetVerification result_;
+  std::set<Digest> lost_;
+};
+
+}  // namespace
+
+Result<TargetVerification> BackupTarget::verify(const VerifyOptions& options) const {
+  return Verifier(*impl_, options).run();
+}
+
+}  // namespace v0
+}  // namespace restante
