@@ -64,6 +64,9 @@ enum class Code : int {
   restore_unfinished = 18,
   /// A defect of restante itself. Please report it.
   internal = 19,
+  /// The process has no memory left. C++ callers get `std::bad_alloc` instead; hosts behind the C ABI have
+  /// no exceptions.
+  no_memory = 20,
 };
 
 /// What a caller should do about a failure.

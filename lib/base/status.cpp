@@ -32,6 +32,7 @@ std::string_view name_of(Code code) noexcept {
     case Code::partial: return "partial";
     case Code::restore_unfinished: return "restore_unfinished";
     case Code::internal: return "internal";
+    case Code::no_memory: return "no_memory";
   }
   return "unknown";
 }
@@ -43,7 +44,8 @@ Advice advice_for(Code code) noexcept {
     case Code::busy:
     case Code::needs_recovery:
     case Code::not_durable:
-    case Code::timed_out: return Advice::retry_call;
+    case Code::timed_out:
+    case Code::no_memory: return Advice::retry_call;
     case Code::io:
     case Code::poisoned:
     case Code::partial: return Advice::retry_session;
