@@ -4,17 +4,19 @@
 ///
 /// `Storage` is what the weakest useful place can do: put an object whole, read ranges, list, delete. There
 /// is no rename and no append, so an object store can implement it. Keys are relative paths of 1 to 1024
-/// bytes: components of [A-Za-z0-9._-] separated by "/", none of them "." or "..".
+/// bytes: components of 1 to 255 bytes of [A-Za-z0-9._-] separated by "/", none of them "." or "..". No key may
+/// be a directory of another ("a" and "a/b"): the shipped drivers refuse the second with `invalid_argument`.
 ///
 /// **Visibility and durability.** After `put` returns, every reader sees the whole object; before, none of
 /// it. What was put is on stable storage once a `sync` that was called afterwards has returned. A driver
 /// whose place is always durable does nothing in `sync`; one that cannot sync fails it with `unsupported`.
+/// After a `sync` that failed, the local driver's handle is `poisoned` for everything but reading (R7).
 ///
 /// **Threads.** Every method may be called from any thread at any time. Two writers of one key: one wins
 /// whole; with `put_if_absent` the other learns it. Several processes may use one place at once.
 ///
 /// **What a crash leaves.** Whole objects, and on the local driver temporary files, which `list` does not
-/// show and the next writer of the same key or `remove_temporaries` takes away.
+/// show and which the next opening takes away once their writer is dead.
 
 #include <cstdint>
 #include <functional>
@@ -40,7 +42,7 @@ struct ObjectInfo {
 class Publication {
  public:
   virtual ~Publication() = default;
-  /// `name` is a key below the prefix.
+  /// `name` is a key below the prefix. May be repeated until it is published.
   [[nodiscard]] virtual Status put(std::string_view name, ByteView bytes) = 0;
   [[nodiscard]] virtual Result<Bytes> get(std::string_view name) = 0;
   /// Makes everything durable, then visible, and `last_name` with `last_bytes` visible last: a reader that
@@ -77,8 +79,10 @@ class Storage {
   [[nodiscard]] virtual Status sync() = 0;
 
   /// Objects published together. `final_prefix` and `staging_prefix` end in "/". A driver that can rename
-  /// builds under `staging_prefix` and moves; this default puts in place under `final_prefix`, invisible to
-  /// those who look for the last object first. `already_exists` if `final_prefix` has a published object.
+  /// builds under `staging_prefix` and moves all of it; this default puts in place under `final_prefix`,
+  /// invisible to those who look for the last object first. `already_exists` if there is an object under
+  /// `final_prefix`, or under `staging_prefix` where that is used: published, under way or left by a crash.
+  /// What a crash left is removed with `list` and `remove`. Neither prefix may be below the other.
   [[nodiscard]] virtual Result<std::unique_ptr<Publication>> publication(std::string_view final_prefix,
                                                                         std::string_view staging_prefix);
 };
