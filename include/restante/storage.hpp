@@ -4,8 +4,8 @@
 ///
 /// `Storage` is what the weakest useful place can do: put an object whole, read ranges, list, delete. There
 /// is no rename and no append, so an object store can implement it. Keys are relative paths of 1 to 1024
-/// bytes: components of 1 to 255 bytes of [A-Za-z0-9._-] separated by "/", none of them "." or "..". No key may
-/// be a directory of another ("a" and "a/b"): the shipped drivers refuse the second with `invalid_argument`.
+/// bytes: components of 1 to 255 bytes of [A-Za-z0-9._-] separated by "/", none of them "." or "..". No key
+/// may be a directory of another ("a" and "a/b"): the shipped drivers refuse it with `invalid_argument`.
 ///
 /// **Visibility and durability.** After `put` returns, every reader sees the whole object; before, none of
 /// it. What was put is on stable storage once a `sync` that was called afterwards has returned. A driver
