@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/crc32c.hpp"
 #include "base/limits.hpp"
@@ -443,6 +444,12 @@ Status damaged(std::string_view key, std::string_view what) {
   return Status(Code::damaged, base::cat(key, ": ", what));
 }
 
+Status diverged(std::string_view key) {
+  return Status(Code::diverged,
+                base::cat("log diverged: ", key, " is archived with other records than the log has"),
+                "the log was probably restored or cloned from a copy; let it continue as a new incarnation");
+}
+
 }  // namespace
 
 std::string segment_key(const Id128& log, const Id128& incarnation, std::uint64_t sequence) {
@@ -466,9 +473,7 @@ Status archive_segment(const redo::SegmentView& view, const redo::SegmentViews& 
   if (!there.ok()) return there.status();
   const auto& archived = static_cast<const ArchivedView&>(**there);
   if (archived.index().records_digest == builder.records_digest()) return {};
-  return Status(Code::diverged,
-                base::cat("log diverged: ", key, " is archived with other records than the log has"),
-                "the log was probably restored or cloned from a copy; let it continue as a new incarnation");
+  return diverged(key);
 }
 
 Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(std::shared_ptr<Storage> storage,
@@ -522,6 +527,38 @@ Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(std::shar
   return std::shared_ptr<const redo::SegmentView>(
       std::make_shared<ArchivedView>(std::move(storage), std::move(key), *std::move(header_bytes), *header,
                                      *std::move(index)));
+}
+
+Status check_same_segment(const redo::SegmentView& of_log, const redo::SegmentView& archived,
+                          std::string_view key) {
+  if (of_log.last_lsn() != archived.last_lsn() || of_log.header().first_lsn != archived.header().first_lsn)
+    return diverged(key);
+  if (of_log.last_lsn() < of_log.header().first_lsn) return {};
+  const Result<Record> ours = of_log.record(of_log.last_lsn(), 0);
+  if (!ours.ok()) return ours.status();
+  const Result<Record> theirs = archived.record(of_log.last_lsn(), 0);
+  if (!theirs.ok()) return theirs.status();
+  // Checksums would not do: a content piece is archived as a stub.
+  const auto key_of = [](const Record& record) {
+    return std::tuple(record.head.kind, record.head.wall_time, record.head.commit_time, record.head.transaction,
+                      std::string(record.account_id()), record.offset);
+  };
+  return key_of(*ours) == key_of(*theirs) ? Status() : diverged(key);
+}
+
+Result<std::vector<std::string>> accounts_in(const redo::SegmentView& view) {
+  RecordFilter filter;
+  filter.content_bytes = false;
+  Result<std::unique_ptr<redo::RecordStream>> stream = view.records(filter);
+  if (!stream.ok()) return stream.status();
+  std::set<std::string> accounts;
+  Record record;
+  for (;;) {
+    const Result<bool> more = (*stream)->next(record);
+    if (!more.ok()) return more.status();
+    if (!*more) return std::vector<std::string>(accounts.begin(), accounts.end());
+    if (!record.account_id().empty()) accounts.emplace(record.account_id());
+  }
 }
 
 Result<std::vector<ContentRef>> archived_contents(const redo::SegmentView& view) {

@@ -32,6 +32,14 @@ struct ArchiveInto {
 [[nodiscard]] Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(
     std::shared_ptr<Storage> storage, std::string key, const Id128& target);
 
+// Whether an archived segment is the same as one of the log, by its ends and its last record:
+// `diverged` if it is not (R5).
+[[nodiscard]] Status check_same_segment(const redo::SegmentView& of_log, const redo::SegmentView& archived,
+                                        std::string_view key);
+
+// Accounts that records of the segment name.
+[[nodiscard]] Result<std::vector<std::string>> accounts_in(const redo::SegmentView& view);
+
 // Every content that the segment holds (its last pieces), for verification and references.
 [[nodiscard]] Result<std::vector<ContentRef>> archived_contents(const redo::SegmentView& view);
 
