@@ -189,6 +189,11 @@ Result<PieceBody> decode_piece(const Record& record) {
   body.content.digest = reader.digest();
   body.content.size = reader.u64();
   if (!reader.ok()) return damaged(record, "it is cut short");
+  if (body.previous_lsn == 0) {
+    // The first piece is encoded before its place is known.
+    body.stream = record.head.lsn;
+    body.first_sequence = record.sequence;
+  }
   if ((record.head.flags & kFlagStub) == 0) {
     const std::uint64_t whole = kHeadBytes + record.head.account_length + record.head.origin_length +
                                 kContentFixedBytes + std::uint64_t{body.data_length};

@@ -41,7 +41,8 @@ struct EndBody {
 
 /// Of content, without its bytes. Pieces form a chain from the last to the first.
 struct PieceBody {
-  /// LSN of the first piece; the stream's name.
+  /// LSN of the first piece, the stream's name, and its segment. Zeros in the encoding of the first piece,
+  /// which is made before its place is known; `decode_piece` fills them in.
   Lsn stream = 0;
   std::uint64_t first_sequence = 0;
   /// Where this piece's bytes go in the content.

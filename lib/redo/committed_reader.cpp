@@ -48,6 +48,7 @@ Result<bool> CommittedReader::next_record(Record& record) {
     if (!stream_) {
       if (segment.last_lsn() <= position_ || segment.last_lsn() < segment.header().first_lsn) continue;
       if (segment.header().first_lsn > range_.until) break;
+      if (Status whole = check_no_hole(segment); !whole.ok()) return whole;
       RecordFilter filter;
       filter.after = range_.after;
       filter.until = range_.until;
@@ -59,7 +60,13 @@ Result<bool> CommittedReader::next_record(Record& record) {
       stream_ = std::move(*stream);
     }
     const Result<bool> more = stream_->next(record);
-    if (!more.ok()) return more.status();
+    if (!more.ok()) {
+      // Whoever makes a new reader from `position` is not told of the same damage again.
+      const LogDamage& damage = stream_->damage();
+      const Lsn behind = damage.next_lsn != 0 ? damage.next_lsn - 1 : segment.last_lsn();
+      if (more.status().code() == Code::damaged) position_ = std::max(position_, behind);
+      return more.status();
+    }
     if (*more) {
       position_ = record.head.lsn;
       return true;
@@ -67,6 +74,20 @@ Result<bool> CommittedReader::next_record(Record& record) {
     position_ = std::max(position_, std::min(segment.last_lsn(), range_.until));
   }
   return false;
+}
+
+// Segments of one incarnation follow each other without a hole: what is removed is the oldest.
+Status CommittedReader::check_no_hole(const SegmentView& segment) {
+  if (segment_ == 0 || segment_ == hole_reported_) return {};
+  const SegmentView& before = *segments_[segment_ - 1];
+  const SegmentHeader& header = segment.header();
+  const bool adjoins = before.header().incarnation != header.incarnation || before.last_lsn() + 1 >= header.first_lsn;
+  if (adjoins || header.first_lsn <= position_ + 1) return {};
+  hole_reported_ = segment_;
+  position_ = header.first_lsn - 1;
+  return Status(Code::damaged, base::cat("segments ", before.header().sequence + 1, " to ", header.sequence - 1,
+                                         " are missing: LSN ", before.last_lsn() + 1, " to ", header.first_lsn - 1,
+                                         " are lost"));
 }
 
 Status CommittedReader::fill(const Record& record, LoggedTransaction& transaction) const {

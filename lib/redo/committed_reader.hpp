@@ -25,6 +25,7 @@ class CommittedReader final : public TransactionCursor {
 
  private:
   [[nodiscard]] Result<bool> next_record(Record& record);
+  [[nodiscard]] Status check_no_hole(const SegmentView& segment);
   [[nodiscard]] Status fill(const Record& record, LoggedTransaction& transaction) const;
   [[nodiscard]] Result<Record> begin_of(const Record& commit, const EndBody& end) const;
 
@@ -32,6 +33,7 @@ class CommittedReader final : public TransactionCursor {
   ReadRange range_;
   Lsn position_ = 0;
   std::size_t segment_ = 0;
+  std::size_t hole_reported_ = 0;
   std::unique_ptr<RecordStream> stream_;
   Status stopped_;
 };
