@@ -107,7 +107,7 @@ struct DifferenceSummary {
   std::vector<FolderDifference> folders;
   DifferenceCounts messages;
   DifferenceCounts items;
-  /// HostOps and unknown operations to perform or to perform again.
+  /// HostOps and unknown operations to perform, to perform again or to take back.
   std::uint64_t host_operations = 0;
   /// HostOps and unknown operations that only `from` has and that no operation can take back, because they
   /// name no item.
@@ -124,17 +124,18 @@ struct DifferenceOptions {
 };
 
 /// Compares two sorted snapshots in one pass and writes to `out` the operations that turn `from` into `to`;
-/// applying them to `from` gives `to` in all compared fields, counters apart that would have to fall (they are
-/// no difference). Nothing is written if and only if the summary says `none()` or HostOps are left.
+/// applying them to `from` gives `to` in all compared fields, counters apart that would have to fall (they
+/// are no difference). Nothing is written if and only if the summary says `none()` or HostOps are left.
 ///
 /// Fields that are not compared stay as `from` has them. So do UIDVALIDITY with `Field::uid` and content that
 /// `to` has not read (empty). Where UIDs are not compared, messages that `from` lacks are put without one.
 /// Order: AccountPut, FolderPut (parents first), messages by folder, items, FolderDelete (children first),
-/// then items and HostOps that must come later. If only `from` has an account: AccountDelete, then all of `to`.
+/// then items and HostOps that must come later. If only `from` has an account: AccountDelete, then all of
+/// `to`.
 ///
-/// Without `Field::message_id`, messages of a folder that have no partner of the same id are paired by content
-/// digest and internal date (if compared), one to one, the most similar first; operations then address the id
-/// that `from` has.
+/// Without `Field::message_id`, messages of a folder that have no partner of the same id are paired by
+/// content digest and internal date (if compared), one to one, the most similar first; operations then
+/// address the id that `from` has.
 ///
 /// Memory is bounded by folders, items and, without `Field::message_id`, by what differs.
 /// `damaged` if an input is not sorted; `unsupported` if it holds something unknown and required.

@@ -16,7 +16,8 @@
 /// brings for the first time is above all that the folder has seen. Everything else may be stale.
 ///
 /// `unknown` of an operation holds fields of a newer version (R17). They tell about the event: replay ignores
-/// them unless they are required, a snapshot does not keep them (those of a HostOp apart, which is kept whole).
+/// them unless they are required, a snapshot does not keep them (those of a HostOp apart, which is kept
+/// whole).
 ///
 /// `encode` and `decode` are pure; their bytes are specified in docs/format/operations.md.
 
@@ -83,8 +84,8 @@ struct MessageExpunge {
   auto operator<=>(const MessageExpunge&) const = default;
 };
 
-/// Changes flags, keywords and tags of messages of one folder and sets their MODSEQ if `modseq` is given. Void
-/// if the folder has another UIDVALIDITY. Otherwise raises the folder's counters as MessageExpunge does.
+/// Changes flags, keywords and tags of messages of one folder and sets their MODSEQ if `modseq` is given.
+/// Void if the folder has another UIDVALIDITY. Otherwise raises the folder's counters as MessageExpunge does.
 struct FlagsUpdate {
   enum class Mode : std::uint8_t {
     /// The three become what is given.
@@ -168,8 +169,8 @@ using Operation = std::variant<AccountPut, AccountDelete, FolderPut, FolderDelet
 /// Called wherever operations enter: `decode` alone does not vouch for what this checks.
 [[nodiscard]] Status validate(const Operation& operation);
 
-/// Appends the encoding of `operation`, self-delimiting, to `out`. What `validate` passes, `decode` gives back
-/// unchanged; what it refuses may decode as `damaged`.
+/// Appends the encoding of `operation`, self-delimiting, to `out`. What `validate` passes, `decode` gives
+/// back unchanged; what it refuses may decode as `damaged`.
 void encode(const Operation& operation, Bytes& out);
 [[nodiscard]] Bytes encode(const Operation& operation);
 

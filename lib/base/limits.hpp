@@ -34,6 +34,13 @@ inline constexpr std::size_t kSnapshotReadBytes = 1u << 20;
 /// session.xml takes about 700 bytes an account; this is room for a million of them.
 inline constexpr std::uint64_t kMaxSessionFileBytes = 1ull << 30;
 
+/// Ids of accounts, folders, messages and items. Hosts use UUIDs, numbers and file names; this leaves room
+/// for a path.
+inline constexpr std::size_t kMaxIdBytes = 1024;
+
+/// Kinds of items, names of attributes, hosts and HostOps: words that programmers choose.
+inline constexpr std::size_t kMaxWordBytes = 255;
+
 /// Messages that one expunge or flag update of a difference addresses. Larger ones save little, and a sink
 /// performs each operation at one go.
 inline constexpr std::size_t kDifferenceBatch = 1000;
