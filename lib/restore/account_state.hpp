@@ -1,0 +1,54 @@
+#pragma once
+// The state of one account at a stop: its newest full that fits, and the transactions behind it.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <restante/restore_plan.hpp>
+
+#include "restore/history.hpp"
+#include "target/target_impl.hpp"
+
+namespace restante::restore {
+
+// Where replay stops for all accounts: the earliest of what the request gives.
+struct ResolvedStop {
+  Lsn until = 0;
+  // Nothing was said: the end of what there is.
+  bool newest = false;
+  bool full_only = false;
+};
+[[nodiscard]] Result<ResolvedStop> resolve(const RestoreStop& stop, const std::vector<BackupTarget>& targets,
+                                           const History& history, Time now);
+
+// A full of an account in a session of a target.
+struct Full {
+  const BackupTarget* target = nullptr;
+  target::RecordPointer session;
+  const SessionAccount* account = nullptr;
+};
+// The newest whose state lies at or before the stop; of session `label` if it is given.
+[[nodiscard]] Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History& history,
+                                       const ResolvedStop& stop, std::string_view account_id,
+                                       std::string_view label);
+
+struct AccountState {
+  Full full;
+  Lsn position = 0;
+  std::uint64_t transactions = 0;
+  std::uint64_t rolled_forward = 0;
+  bool deleted = false;
+  // When `deleted`: the LSN of the transaction that deleted it.
+  Lsn deleted_at = 0;
+  // What happened since the full.
+  std::vector<Operation> change;
+};
+// Collects what happened between the full and the stop. Checks that no segment of it is missing.
+[[nodiscard]] Result<AccountState> replay(const History& history, const Full& full, const ResolvedStop& stop,
+                                          bool forward_unfinished);
+
+// The sorted snapshot of the state.
+[[nodiscard]] Status write_state(const AccountState& state, OpSink& out);
+
+}  // namespace restante::restore

@@ -1,0 +1,173 @@
+#include "restore/shape.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+
+namespace restante::restore {
+namespace {
+
+std::string_view name_of(Identity identity) {
+  switch (identity) {
+    case Identity::exact: return "exact";
+    case Identity::keep: return "keep";
+    case Identity::renew: return "renew";
+  }
+  return "unknown";
+}
+
+std::size_t depth_of(const MailboxState& state, const std::string& folder_id) {
+  std::size_t depth = 0;
+  auto folder = state.folders().find(folder_id);
+  while (folder != state.folders().end() && depth <= state.folders().size()) {
+    ++depth;
+    folder = state.folders().find(folder->second.parent_id);
+  }
+  return depth;
+}
+
+// In the account's folders as they are: their UIDVALIDITY and the UIDs in them stay, because the difference
+// does not compare UIDs. A folder that is not there any more comes back without, and its server assigns them.
+void keep_identity(MailboxState& wanted, const MailboxState& recorded, const MailboxState& live) {
+  for (const auto& [id, folder] : recorded.folders()) {
+    const auto there = live.folders().find(id);
+    Folder shaped = folder;
+    shaped.uidvalidity = there == live.folders().end() ? 0 : there->second.uidvalidity;
+    shaped.uidnext.reset();
+    shaped.highest_modseq.reset();
+    static_cast<void>(wanted.apply(FolderPut{std::move(shaped)}));
+  }
+  for (const auto& [key, message] : recorded.messages()) {
+    Message shaped = message;
+    shaped.uidvalidity = wanted.folders().at(message.folder_id).uidvalidity;
+    shaped.uid = 0;
+    shaped.modseq.reset();
+    static_cast<void>(wanted.apply(MessagePut{{std::move(shaped)}}));
+  }
+}
+
+// The recorded UIDs under a UIDVALIDITY that none of the folders had: greater than the recorded, the live and
+// the seconds since 1970, from which servers make theirs.
+void renew_identity(MailboxState& wanted, const MailboxState& recorded, const MailboxState& live, Time now) {
+  std::uint64_t renewed = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.us / 1'000'000));
+  for (const MailboxState* state : {&recorded, &live})
+    for (const auto& [id, folder] : state->folders())
+      renewed = std::max<std::uint64_t>(renewed, folder.uidvalidity + std::uint64_t{1});
+  const auto uidvalidity = static_cast<std::uint32_t>(std::min<std::uint64_t>(renewed, UINT32_MAX));
+  for (const auto& [id, folder] : recorded.folders()) {
+    Folder shaped = folder;
+    if (shaped.uidvalidity != 0) shaped.uidvalidity = uidvalidity;
+    static_cast<void>(wanted.apply(FolderPut{std::move(shaped)}));
+  }
+  for (const auto& [key, message] : recorded.messages()) {
+    Message shaped = message;
+    shaped.uidvalidity = wanted.folders().at(message.folder_id).uidvalidity;
+    static_cast<void>(wanted.apply(MessagePut{{std::move(shaped)}}));
+  }
+}
+
+// Paths that a folder of `wanted` takes and did not have before.
+std::set<std::string> paths_taken(const MailboxState& live, const MailboxState& wanted) {
+  std::set<std::string> taken;
+  for (const auto& [id, folder] : wanted.folders()) {
+    const std::string path = wanted.path_of(id);
+    if (!live.folders().contains(id) || live.path_of(id) != path) taken.insert(path);
+  }
+  return taken;
+}
+
+enum class Phase { account, room, folders, messages, items, removals, folder_removals, late };
+
+Phase phase_of(const Operation& operation, const MailboxState& live, const std::set<std::string>& taken) {
+  if (std::holds_alternative<AccountPut>(operation) || std::holds_alternative<AccountDelete>(operation))
+    return Phase::account;
+  if (std::holds_alternative<FolderPut>(operation)) return Phase::folders;
+  if (const auto* removed = std::get_if<FolderDelete>(&operation))
+    return taken.contains(live.path_of(removed->folder_id)) ? Phase::room : Phase::folder_removals;
+  if (std::holds_alternative<MessagePut>(operation) || std::holds_alternative<FlagsUpdate>(operation))
+    return Phase::messages;
+  if (std::holds_alternative<MessageExpunge>(operation) || std::holds_alternative<ItemDelete>(operation))
+    return Phase::removals;
+  return Phase::items;
+}
+
+}  // namespace
+
+Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked, const IdentitySituation& situation,
+                                       const SinkTraits& traits) {
+  IdentityChoice choice;
+  if (asked) {
+    choice.identity = *asked;
+    choice.reason = "as asked for";
+  } else if (situation.new_account) {
+    choice.identity = Identity::renew;
+    choice.reason = "a new account";
+  } else if (!situation.live_is_empty) {
+    choice.identity = situation.live_values_known ? Identity::keep : Identity::renew;
+    choice.reason = situation.live_values_known ? "into the account as it is" : "the UIDs of the account are not known";
+  } else if (situation.newest_position) {
+    choice.identity = Identity::exact;
+    choice.reason = "an empty account, to its newest known position";
+  } else {
+    choice.identity = Identity::renew;
+    choice.reason = "UIDs given since may have been seen by clients";
+  }
+  if (choice.identity == Identity::exact && !situation.live_is_empty)
+    return Status(Code::invalid_argument, "identity exact needs an empty account, and there is mail in it",
+                  "restore with identity keep, or empty the account first");
+  const bool can = choice.identity == Identity::exact  ? traits.can_exact
+                   : choice.identity == Identity::keep ? traits.can_keep
+                                                       : traits.can_renew;
+  if (!can)
+    return Status(Code::invalid_argument, base::cat("the store cannot give the identity ", name_of(choice.identity)),
+                  "choose another identity");
+  choice.continuity = choice.identity == Identity::keep ? Continuity::continued : Continuity::reset;
+  return choice;
+}
+
+MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity, Time now) {
+  if (identity == Identity::exact) return recorded;
+  MailboxState wanted;
+  if (recorded.account()) static_cast<void>(wanted.apply(AccountPut{*recorded.account()}));
+  if (identity == Identity::keep)
+    keep_identity(wanted, recorded, live);
+  else
+    renew_identity(wanted, recorded, live, now);
+  for (const auto& [key, item] : recorded.items()) static_cast<void>(wanted.apply(ItemPut{item}));
+  for (const HostOp& operation : recorded.host_ops()) static_cast<void>(wanted.apply(operation));
+  for (const UnknownOperation& operation : recorded.unknown_operations())
+    static_cast<void>(wanted.apply(operation));
+  return wanted;
+}
+
+std::vector<Operation> in_order(std::vector<Operation> difference, const MailboxState& live,
+                                const MailboxState& wanted) {
+  const std::set<std::string> taken = paths_taken(live, wanted);
+  // Folders from the top, and from the bottom where they go; everything else as it came.
+  const auto rank = [&](const Operation& operation) -> std::pair<Phase, std::ptrdiff_t> {
+    const Phase phase = phase_of(operation, live, taken);
+    if (const auto* put = std::get_if<FolderPut>(&operation))
+      return {phase, static_cast<std::ptrdiff_t>(depth_of(wanted, put->folder.id))};
+    if (const auto* removed = std::get_if<FolderDelete>(&operation))
+      return {phase, -static_cast<std::ptrdiff_t>(depth_of(live, removed->folder_id))};
+    return {phase, 0};
+  };
+  std::vector<std::pair<std::pair<Phase, std::ptrdiff_t>, std::size_t>> order;
+  order.reserve(difference.size());
+  bool late = false;
+  for (std::size_t i = 0; i < difference.size(); ++i) {
+    auto key = rank(difference[i]);
+    // What stands behind the removal of folders would go away with them if it came before.
+    late = late || std::holds_alternative<FolderDelete>(difference[i]);
+    if (late && key.first == Phase::items) key.first = Phase::late;
+    order.emplace_back(key, i);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<Operation> sorted;
+  sorted.reserve(difference.size());
+  for (const auto& [key, index] : order) sorted.push_back(std::move(difference[index]));
+  return sorted;
+}
+
+}  // namespace restante::restore

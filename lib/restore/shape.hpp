@@ -1,0 +1,39 @@
+#pragma once
+// From a recorded state to what a store is asked to do: identities (R3) and the order of operations. Pure.
+
+#include <string>
+#include <vector>
+
+#include <restante/mailbox_state.hpp>
+#include <restante/restore_plan.hpp>
+
+namespace restante::restore {
+
+// What decides the identity, beside the request.
+struct IdentitySituation {
+  bool new_account = false;
+  bool live_is_empty = false;
+  // The stop is the newest position and the log has its newest segment.
+  bool newest_position = false;
+  // Live UIDs are known: the store keeps UIDs and was read, or the log's tail tells them.
+  bool live_values_known = true;
+};
+struct IdentityChoice {
+  Identity identity = Identity::keep;
+  Continuity continuity = Continuity::continued;
+  std::string reason;
+};
+// `invalid_argument` for an identity that was asked for and cannot be given.
+[[nodiscard]] Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked,
+                                                     const IdentitySituation& situation, const SinkTraits& traits);
+
+// The state to reach in the live store, as a sorted snapshot.
+[[nodiscard]] MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity, Time now);
+
+// The order in which a store performs a difference: what makes room for folders, folders from the top,
+// messages and flags, items, then what is removed, folders from the bottom. So nothing is gone before what
+// takes its place is there (R16).
+[[nodiscard]] std::vector<Operation> in_order(std::vector<Operation> difference, const MailboxState& live,
+                                              const MailboxState& wanted);
+
+}  // namespace restante::restore
