@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 
 #include "base/text.hpp"
 #include "os/errors.hpp"
@@ -78,11 +78,6 @@ FileInfo info_of(const struct stat& st) noexcept {
   info.nlink = st.st_nlink;
   return info;
 }
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
-using OpenDir = std::unique_ptr<DIR, CloseDir>;
 
 class RealIo final : public Io {
  public:
@@ -202,25 +197,22 @@ class RealIo final : public Io {
   }
 
   Result<std::vector<DirEntry>> list(int dirfd) override {
-    // A description of its own: readdir moves a position that every copy of a descriptor shares.
+    // A description of its own: reading moves a position that every copy of a descriptor shares.
     Result<Fd> own = open_at(dirfd, ".", O_RDONLY | O_DIRECTORY, 0);
     if (!own.ok()) return own.status();
-    const OpenDir dir(::fdopendir(own->get()));
-    if (!dir) return status_of(-1, "list", dirfd);
-    (void)own->release();
+    Result<std::vector<std::uint8_t>> raw = read_entries(own->get());
+    if (!raw.ok()) return raw.status();
 
     std::vector<DirEntry> entries;
-    for (;;) {
-      errno = 0;
-      const struct dirent* const found = ::readdir(dir.get());
-      if (found == nullptr) {
-        if (errno == 0) return entries;
-        return status_of(-1, "list", dirfd);
-      }
+    for (std::size_t at = 0; at < raw->size();) {
+      const std::uint8_t* const record = raw->data() + at;
+      std::uint16_t size = 0;
+      std::memcpy(&size, record + offsetof(RawEntry, size), sizeof size);
+      at += size;
       DirEntry entry;
-      entry.name = found->d_name;
+      entry.name = reinterpret_cast<const char*>(record + offsetof(RawEntry, name));
       if (entry.name == "." || entry.name == "..") continue;
-      switch (found->d_type) {
+      switch (record[offsetof(RawEntry, type)]) {
         case DT_REG: entry.type = FileType::regular; break;
         case DT_DIR: entry.type = FileType::directory; break;
         case DT_LNK: entry.type = FileType::symlink; break;
@@ -235,6 +227,7 @@ class RealIo final : public Io {
       }
       entries.push_back(std::move(entry));
     }
+    return entries;
   }
 
   Result<std::string> readlink_at(int dirfd, const std::string& name) override {
@@ -244,6 +237,11 @@ class RealIo final : public Io {
     if (size < 0) return status_of(-1, "read link", dirfd, name);
     target.resize(static_cast<std::size_t>(size));
     return target;
+  }
+
+  Status symlink_at(const std::string& target, int dirfd, const std::string& name) override {
+    if (Status checked = check_names("link", target, name); !checked.ok()) return checked;
+    return status_of(::symlinkat(target.c_str(), dirfd, name.c_str()), "link", dirfd, name);
   }
 
   Status set_times(int fd, std::int64_t mtime_ns) override {
@@ -266,6 +264,42 @@ class RealIo final : public Io {
   }
 
  private:
+  // linux_dirent64, which C libraries do not declare.
+  struct RawEntry {
+    std::uint64_t inode;
+    std::int64_t position;
+    std::uint16_t size;
+    std::uint8_t type;
+    char name[1];
+  };
+
+  // All entries as the kernel writes them: from one call if the buffer may be made large enough for that.
+  static Result<std::vector<std::uint8_t>> read_entries(int fd) {
+    constexpr std::size_t kFirstBytes = 256 << 10;
+    constexpr std::size_t kMostBytes = 64 << 20;
+    // What one more entry may need: a buffer with less room left may not hold everything.
+    constexpr std::size_t kEntryBytes = sizeof(RawEntry) + 256;
+    std::vector<std::uint8_t> buffer;
+    for (std::size_t room = kFirstBytes;; room *= 4) {
+      buffer.resize(room);
+      if (::lseek(fd, 0, SEEK_SET) != 0) return status_of(-1, "list", fd);
+      std::size_t filled = 0;
+      for (;;) {
+        const long size = ::syscall(SYS_getdents64, fd, buffer.data() + filled, buffer.size() - filled);
+        if (size < 0 && errno == EINTR) continue;
+        if (size < 0) return status_of(-1, "list", fd);
+        if (size == 0) {
+          buffer.resize(filled);
+          return buffer;
+        }
+        filled += static_cast<std::size_t>(size);
+        if (buffer.size() - filled >= kEntryBytes) continue;
+        if (room < kMostBytes) break;  // again, with more room
+        buffer.resize(buffer.size() + room);
+      }
+    }
+  }
+
   static Status check_names(std::string_view verb, const std::string& from, const std::string& to) {
     if (Status checked = check_name(verb, from); !checked.ok()) return checked;
     return check_name(verb, to);
@@ -279,6 +313,10 @@ class RealIo final : public Io {
 };
 
 }  // namespace
+
+Status Io::symlink_at(const std::string&, int dirfd, const std::string& name) {
+  return errno_status(ENOTSUP, "link", path_of(dirfd, name));
+}
 
 Io& real_io() noexcept {
   // Never destroyed: threads of the host may still use it while the process ends.

@@ -82,9 +82,12 @@ class Io {
   [[nodiscard]] virtual Result<FileInfo> stat_at(int dirfd, const std::string& name) = 0;
   [[nodiscard]] virtual Result<FileInfo> fstat(int fd) = 0;
   /// Everything in the directory, in no order. What is renamed while this reads may be missed or doubled:
-  /// a listing is not a snapshot.
+  /// a listing is not a snapshot. A local file system keeps renames out of one system call, and this makes
+  /// only one where 64 MiB hold the directory; a network file system does not.
   [[nodiscard]] virtual Result<std::vector<DirEntry>> list(int dirfd) = 0;
   [[nodiscard]] virtual Result<std::string> readlink_at(int dirfd, const std::string& name) = 0;
+  /// Makes a link that says `target`, which need not exist; `already_exists` if the name is taken.
+  [[nodiscard]] virtual Status symlink_at(const std::string& target, int dirfd, const std::string& name);
 
   /// Sets the modification time and leaves the access time.
   [[nodiscard]] virtual Status set_times(int fd, std::int64_t mtime_ns) = 0;
