@@ -69,6 +69,7 @@ class MaildirStore final : public MailSource, public MailSink {
                                                                const SinkBegin& begin) override;
 
  private:
+  friend struct MaildirInternals;
   struct Impl;
   explicit MaildirStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -1,0 +1,18 @@
+#pragma once
+// What tests of the Maildir store need beyond its public face.
+
+#include <restante/maildir.hpp>
+
+#include "os/io.hpp"
+
+namespace restante {
+inline namespace v0 {
+
+struct MaildirInternals {
+  /// As `MaildirStore::open`, with every file call through `io`, which must outlive the store.
+  [[nodiscard]] static Result<std::unique_ptr<MaildirStore>> open(const MaildirStore::Options& options,
+                                                                  os::Io& io);
+};
+
+}  // namespace v0
+}  // namespace restante

@@ -1,0 +1,129 @@
+#include "stores/maildir_account.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.hpp"
+#include "os/file.hpp"
+#include "stores/maildir_files.hpp"
+
+namespace restante::stores {
+namespace {
+
+Status no_account(std::string_view id) {
+  return Status(Code::not_found, base::cat("there is no maildir of ", base::escape(id.substr(0, 200))));
+}
+
+}  // namespace
+
+Status AccountFinder::check_root() const {
+  const Result<os::Fd> root = os::open_dir(io_, pattern_.root());
+  return root.ok() ? Status() : root.status();
+}
+
+Status AccountFinder::check_address(std::string_view address) const {
+  const Result<std::vector<std::string>> path = pattern_.path_of(address);
+  return path.ok() ? Status() : path.status();
+}
+
+bool AccountFinder::is_mailbox(int dirfd) const {
+  for (const char* name : {"cur", "new", "tmp"}) {
+    const Result<os::FileInfo> info = io_.stat_at(dirfd, name);
+    if (info.ok() && info->type == os::FileType::directory) return true;
+  }
+  return false;
+}
+
+Result<AccountFinder::Found> AccountFinder::find_all() const {
+  const Result<os::Fd> root = os::open_dir(io_, pattern_.root());
+  if (!root.ok()) return root.status();
+  Found found;
+  std::vector<std::string> path;
+  if (Status listed = find_below(root->get(), 0, {}, path, found); !listed.ok()) return listed;
+
+  // Two directories of one address, for example "Alice" and "alice": the one that `open` would take.
+  std::map<std::string, std::vector<std::string>> by_address;
+  for (auto& [address, components] : found) {
+    const auto [place, is_new] = by_address.try_emplace(address, components);
+    if (is_new) continue;
+    warn_(address, base::cat("more than one directory belongs to this address; ",
+                             base::escape(components.back()), " is one of them"));
+    const Result<std::vector<std::string>> expected = pattern_.path_of(address);
+    if (expected.ok() && *expected == components) place->second = components;
+  }
+  return Found(by_address.begin(), by_address.end());
+}
+
+Status AccountFinder::find_below(int dirfd, std::size_t depth, const AddressParts& parts,
+                                 std::vector<std::string>& path, Found& found) const {
+  const Result<std::vector<os::DirEntry>> entries = list_at_rest(io_, dirfd);
+  if (!entries.ok()) return entries.status();
+  for (const os::DirEntry& entry : *entries) {
+    AddressParts more = parts;
+    if (!pattern_.match(depth, entry.name, more)) continue;
+    if (entry.type == os::FileType::symlink) warn_({}, base::cat(base::escape(entry.name), " is a link"));
+    if (entry.type != os::FileType::directory) continue;
+    const Result<os::Fd> dir = os::open_dir_at(io_, dirfd, entry.name);
+    if (!dir.ok() && dir.status().code() == Code::not_found) continue;  // removed meanwhile
+    if (!dir.ok()) {
+      warn_({}, dir.status().message());
+      continue;
+    }
+    path.push_back(entry.name);
+    if (depth + 1 < pattern_.depth()) {
+      if (Status below = find_below(dir->get(), depth + 1, more, path, found); !below.ok()) return below;
+    } else if (is_mailbox(dir->get())) {
+      if (std::optional<std::string> address = pattern_.address_of(more)) found.emplace_back(*address, path);
+    }
+    path.pop_back();
+  }
+  return {};
+}
+
+Result<AccountDir> AccountFinder::open_path(std::string_view id, const std::vector<std::string>& path,
+                                            bool create) const {
+  AccountDir account;
+  account.id = lower_case(id);
+  Result<os::Fd> dir = os::open_dir(io_, pattern_.root());
+  for (const std::string& name : path) {
+    if (!dir.ok()) return dir.status();
+    account.parent = std::move(*dir);
+    account.name = name;
+    dir = os::open_dir_at(io_, account.parent.get(), name);
+    if (dir.ok() || !create || dir.status().code() != Code::not_found) continue;
+    const Status made = io_.mkdir_at(account.parent.get(), name, 0700);
+    if (!made.ok() && made.code() != Code::already_exists) return made;
+    if (Status synced = io_.fsync(account.parent.get()); !synced.ok()) return synced;
+    dir = os::open_dir_at(io_, account.parent.get(), name);
+  }
+  if (!dir.ok()) return dir.status();
+  account.fd = std::move(*dir);
+  const Result<os::FileInfo> info = io_.fstat(account.fd.get());
+  if (!info.ok()) return info.status();
+  account.info = *info;
+  return account;
+}
+
+Result<AccountDir> AccountFinder::open_place(std::string_view account_id, bool create) const {
+  const Result<std::vector<std::string>> path = pattern_.path_of(account_id);
+  if (!path.ok()) return path.status();
+  return open_path(account_id, *path, create);
+}
+
+Result<AccountDir> AccountFinder::open(std::string_view account_id) const {
+  const Result<std::vector<std::string>> path = pattern_.path_of(account_id);
+  if (!path.ok()) return no_account(account_id);
+  Result<AccountDir> account = open_path(account_id, *path, false);
+  if (account.ok() && is_mailbox(account->fd.get())) return account;
+  if (!account.ok() && account.status().code() != Code::not_found) return account;
+
+  // The directory may be written with capitals, or without the domain that %u includes.
+  const Result<Found> all = find_all();
+  if (!all.ok()) return all.status();
+  const std::string id = lower_case(account_id);
+  const auto found = std::find_if(all->begin(), all->end(), [&](const auto& one) { return one.first == id; });
+  if (found == all->end()) return no_account(account_id);
+  return open_path(id, found->second, false);
+}
+
+}  // namespace restante::stores

@@ -1,0 +1,58 @@
+#pragma once
+// Finds the directories of accounts. Everything below the fixed part of the pattern is opened relative to a
+// descriptor, and links are not followed (R9).
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <restante/model.hpp>
+#include <restante/status.hpp>
+
+#include "os/io.hpp"
+#include "stores/maildir_attributes.hpp"
+#include "stores/maildir_pattern.hpp"
+
+namespace restante::stores {
+
+using AccountWarning = std::function<void(std::string_view account_id, std::string_view warning)>;
+
+struct AccountDir {
+  std::string id;
+  os::Fd parent;
+  std::string name;
+  os::Fd fd;
+  os::FileInfo info;
+};
+
+class AccountFinder {
+ public:
+  AccountFinder(os::Io& io, AccountPattern pattern, AccountWarning warn)
+      : io_(io), pattern_(std::move(pattern)), warn_(std::move(warn)) {}
+
+  /// `not_found` if the fixed part of the path is not there.
+  [[nodiscard]] Status check_root() const;
+  /// The directories of all mailboxes, by address: the components of their paths.
+  using Found = std::vector<std::pair<std::string, std::vector<std::string>>>;
+  [[nodiscard]] Result<Found> find_all() const;
+  [[nodiscard]] Result<AccountDir> open(std::string_view account_id) const;
+  /// Opens the directory by the pattern whether or not it holds a mailbox yet; makes it, and its parents,
+  /// with mode 0700 if `create`.
+  [[nodiscard]] Result<AccountDir> open_place(std::string_view account_id, bool create) const;
+  /// `invalid_argument` if no path can hold the address.
+  [[nodiscard]] Status check_address(std::string_view address) const;
+  /// Whether the directory has cur/, new/ or tmp/.
+  [[nodiscard]] bool is_mailbox(int dirfd) const;
+
+ private:
+  Status find_below(int dirfd, std::size_t depth, const AddressParts& parts, std::vector<std::string>& path,
+                    Found& found) const;
+  Result<AccountDir> open_path(std::string_view id, const std::vector<std::string>& path, bool create) const;
+
+  os::Io& io_;
+  AccountPattern pattern_;
+  AccountWarning warn_;
+};
+
+}  // namespace restante::stores
