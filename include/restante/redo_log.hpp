@@ -6,9 +6,11 @@
 ///     auto content = log->put_content("alice", *reader);         // the message, once for all recipients
 ///     MessagePut put;
 ///     put.messages.push_back({.id = "m1", .folder_id = "inbox", .content = *content});
-///     auto transaction = log->begin("alice", {{put}});           // durable when it returns
+///     const Operation operations[] = {put};
+///     auto transaction = log->begin("alice", operations);        // durable when it returns
 ///     uint32_t uid = my_store.deliver(…);                        // the host's own change
-///     transaction->commit({{.operation = 0, .element = 0, .uid = uid}});
+///     const Assigned assigned[] = {{.operation = 0, .element = 0, .uid = uid}};
+///     transaction->commit(assigned);
 ///
 /// A host feeds the log in one of two ways (R6, R9): *before the fact* as above, so that a crash between
 /// begin and commit is completed with `recover()`; or *after the fact* with `append`.
@@ -126,7 +128,8 @@ class Transaction {
   [[nodiscard]] const std::vector<Operation>& operations() const noexcept;
   [[nodiscard]] const Origin& origin() const noexcept;
 
-  /// Ends it as done; `assigned` names what was left unset in begin. Never `no_space`. Returns the commit LSN.
+  /// Ends it as done; `assigned` names what was left unset in begin. Never `no_space` as long as ids in
+  /// `assigned` have 128 bytes on average (or, all above that together, 64 KiB). Returns the commit LSN.
   /// The default is lazy: begin was durable, so a crash before the next sync hands it to `recover()`, and
   /// redoing finds it done.
   [[nodiscard]] Result<Lsn> commit(std::span<const Assigned> assigned = {}, Sync sync = Sync::lazy);
@@ -265,7 +268,7 @@ class RedoLog {
   RedoLog& operator=(const RedoLog&) = default;
   RedoLog(RedoLog&&) noexcept = default;
   RedoLog& operator=(RedoLog&&) noexcept = default;
-  /// The last handle writes a mark, syncs and closes.
+  /// The last handle writes a mark, syncs and closes; transactions, cursors and followers count as handles.
   ~RedoLog() = default;
 
   // --- Identity and ends ----------------------------------------------------------------------------
@@ -318,6 +321,11 @@ class RedoLog {
   /// sealed with its index before this returns.
   Status roll();
 
+  /// For a host's housekeeping, every minute or so: keeps a spare segment allocated, so that a roll does not
+  /// wait for it, seals what could not be sealed before, and writes a mark into an idle log, so that damage
+  /// to its newest records can be told from a torn tail (R8).
+  Status maintain();
+
   // --- Unfinished transactions ----------------------------------------------------------------------
 
   [[nodiscard]] std::vector<Unfinished> unfinished() const;
@@ -346,7 +354,8 @@ class RedoLog {
   /// Opens content that lies in a segment which is still there; `not_found` otherwise.
   [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(const ContentRef& content) const;
   /// The last LSN whose transaction committed at or before `time` by commit time (R14), for a time between
-  /// the first record kept and the newest. `ambiguous` inside a stretch held by a clock that went back.
+  /// the first record kept and now. `not_found` before that, `invalid_argument` in the future, `ambiguous`
+  /// inside a stretch held by a clock that went back (the hint offers the LSNs).
   [[nodiscard]] Result<Lsn> lsn_at(Time time) const;
   /// Reads everything: headers, chain, records, checksums, indexes. Damage is in the answer, not a failure.
   [[nodiscard]] Result<LogVerification> verify() const;
@@ -395,7 +404,9 @@ class RedoLog::Follower {
 };
 
 /// Fills what the server assigned into the operations of a begun transaction and drops what it refused, as
-/// replay does. `invalid_argument` if an entry names no element.
+/// replay does. Where a folder was given another id or UIDVALIDITY, the other operations of the transaction
+/// that name it as it was begun follow. `invalid_argument` if an entry names no element, or assigns something
+/// that such an element does not have.
 [[nodiscard]] Result<std::vector<Operation>> with_assigned(std::vector<Operation> operations,
                                                            std::span<const Assigned> assigned);
 

@@ -37,7 +37,7 @@ struct SegmentHeader {
   std::uint64_t previous_end = 0;
   /// The head checksum of that segment's last record; 0 if it has none.
   std::uint32_t previous_last_crc = 0;
-  /// The segment in which the log was last opened before this was made (R9).
+  /// Where the log was opened last after a clean close: what an unclean end puts in doubt begins there (R9).
   std::uint64_t opened_sequence = 0;
   Time created_wall;
   /// The commit time of the newest record before.

@@ -1,0 +1,218 @@
+// Content in pieces, once (R10).
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "crypto/crypto.hpp"
+#include "redo/content_pieces.hpp"
+#include "redo/log.hpp"
+
+namespace restante {
+inline namespace v0 {
+namespace {
+
+/// So much of a content is held in memory, so that what a recent segment has is not written again. What is
+/// larger is written while it is read.
+constexpr std::uint64_t kHeldContentBytes = 4u << 20;
+
+// Fills the buffer or reads to the end.
+Result<std::size_t> read_full(ContentReader& content, MutableByteView buffer) {
+  std::size_t filled = 0;
+  while (filled < buffer.size()) {
+    const Result<std::size_t> got = content.read(buffer.subspan(filled));
+    if (!got.ok()) return got.status();
+    if (*got == 0) break;
+    filled += *got;
+  }
+  return filled;
+}
+
+}  // namespace
+
+/// A content while it is written. Its first segment is kept until it is complete.
+struct RedoLog::Impl::Stream {
+  explicit Stream(Impl& owner, std::string_view account) : log(owner), account_id(account) {}
+  ~Stream() {
+    if (pinned == 0) return;
+    const std::lock_guard lock(log.write_mutex_);
+    log.streams_.erase(log.streams_.find(pinned));
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  Impl& log;
+  std::string account_id;
+  std::uint64_t offset = 0;
+  Lsn first_lsn = 0;
+  std::uint64_t first_sequence = 0;
+  Placed previous;
+  std::uint64_t pinned = 0;
+};
+
+Result<ContentRef> RedoLog::Impl::put_content(std::string_view account_id, ContentReader& content) {
+  if (Status usable = check_usable(); !usable.ok()) return usable;
+  if (account_id.empty() || account_id.size() > redo::kMaxIdBytes) {
+    return Status(Code::invalid_argument, "the account id must be 1 to 1024 bytes long");
+  }
+  // A piece must fit a fresh segment beside its header.
+  const std::size_t piece_bytes =
+      static_cast<std::size_t>(std::min<std::uint64_t>(options_.piece_bytes, options_.segment_bytes / 4));
+  crypto::Sha256 sha256;
+  ContentRef whole;
+  std::deque<Bytes> held;
+  std::uint64_t held_bytes = 0;
+  Stream stream(*this, account_id);
+  for (bool at_end = false; !at_end;) {
+    Bytes piece(piece_bytes);
+    const Result<std::size_t> size = read_full(content, piece);
+    if (!size.ok()) return size.status();
+    piece.resize(*size);
+    at_end = piece.size() < piece_bytes;
+    sha256.update(piece);
+    whole.size += piece.size();
+    held_bytes += piece.size();
+    if (!piece.empty() || whole.size == 0) held.push_back(std::move(piece));
+    // The last piece stays until the digest is known.
+    while (!at_end && held_bytes > kHeldContentBytes && held.size() > 1) {
+      if (Status written = write_piece(stream, held.front(), nullptr); !written.ok()) return written;
+      held_bytes -= held.front().size();
+      held.pop_front();
+    }
+  }
+  whole.digest = sha256.finish();
+  {
+    const std::lock_guard lock(write_mutex_);
+    const auto known = recent_.find(whole.digest);
+    if (known != recent_.end() && known->second.content == whole && is_near(known->second)) {
+      hand_out(known->second);
+      return whole;
+    }
+  }
+  for (; !held.empty(); held.pop_front()) {
+    const bool last = held.size() == 1;
+    if (Status written = write_piece(stream, held.front(), last ? &whole : nullptr); !written.ok()) return written;
+  }
+  (void)seal_pending();
+  return whole;
+}
+
+Status RedoLog::Impl::write_piece(Stream& stream, ByteView data, const ContentRef* whole) {
+  redo::PieceBody body;
+  const bool is_first = stream.first_lsn == 0;
+  body.stream = stream.first_lsn;
+  body.first_sequence = stream.first_sequence;
+  body.content_offset = stream.offset;
+  if (!is_first) {
+    body.previous_sequence = stream.previous.sequence;
+    body.previous_offset = stream.previous.offset;
+    body.previous_lsn = stream.previous.lsn;
+  }
+  body.data_length = static_cast<std::uint32_t>(data.size());
+  body.last = whole != nullptr;
+  if (whole != nullptr) body.content = *whole;
+
+  Frame frame;
+  frame.head.kind = redo::RecordKind::content;
+  frame.account_id = stream.account_id;
+  frame.lowest_sequence = stream.first_sequence;
+  frame.bytes.reserve(redo::kHeadBytes + stream.account_id.size() + redo::kContentFixedBytes + data.size() + 8);
+  redo::begin_frame(frame.bytes, stream.account_id, {});
+  redo::encode_piece(frame.bytes, body);
+  frame.bytes.insert(frame.bytes.end(), data.begin(), data.end());
+  redo::close_frame(frame.bytes, frame.head, stream.account_id, {});
+  if (whole != nullptr) frame.content = redo::ContentPlace{*whole, stream.first_sequence, 0, 0, 0};
+
+  const std::lock_guard lock(write_mutex_);
+  if (Status usable = check_usable(); !usable.ok()) return usable;
+  if (Status room = make_room(frame.bytes.size(), 0); !room.ok()) return room;
+  const Result<Placed> placed = write(frame);
+  if (!placed.ok()) return placed.status();
+  stream.previous = *placed;
+  stream.offset += data.size();
+  if (is_first) {
+    stream.first_lsn = placed->lsn;
+    stream.first_sequence = stream.pinned = placed->sequence;
+    streams_.insert(stream.pinned);
+  }
+  if (frame.content) {
+    remember(*frame.content);
+    hand_out(*frame.content);
+  }
+  return {};
+}
+
+bool RedoLog::Impl::is_near(const redo::ContentPlace& place) const {
+  return place.last_sequence + redo::kContentReach >= segments_.back().header->sequence;
+}
+
+void RedoLog::Impl::remember(const redo::ContentPlace& place) { recent_[place.content.digest] = place; }
+
+void RedoLog::Impl::hand_out(const redo::ContentPlace& place) {
+  const auto [entry, is_new] = handed_out_.try_emplace(place.content.digest);
+  entry->second = {place, false};
+  if (!is_new) return;
+  handed_out_order_.push_back(place.content.digest);
+  if (handed_out_order_.size() <= redo::kMaxHandedOut) return;
+  handed_out_.erase(handed_out_order_.front());
+  handed_out_order_.pop_front();
+}
+
+void RedoLog::Impl::mark_referenced(const std::vector<ContentRef>& contents) {
+  for (const ContentRef& content : contents) {
+    const auto found = handed_out_.find(content.digest);
+    if (found != handed_out_.end()) found->second.referenced = true;
+  }
+}
+
+std::vector<redo::ContentPlace> RedoLog::Impl::places_of(const std::vector<ContentRef>& contents) const {
+  std::vector<redo::ContentPlace> places;
+  for (const ContentRef& content : contents) {
+    const auto found = recent_.find(content.digest);
+    if (found != recent_.end() && found->second.content == content && is_near(found->second)) {
+      places.push_back(found->second);
+    }
+  }
+  return places;
+}
+
+std::vector<ContentRef> RedoLog::Impl::stale_of(const std::vector<ContentRef>& contents) const {
+  std::vector<ContentRef> stale;
+  for (const ContentRef& content : contents) {
+    const auto recent = recent_.find(content.digest);
+    if (recent != recent_.end() && is_near(recent->second)) continue;
+    const auto found = handed_out_.find(content.digest);
+    if (found != handed_out_.end() && found->second.place.content == content && !found->second.referenced) {
+      stale.push_back(content);
+    }
+  }
+  return stale;
+}
+
+Result<std::unique_ptr<ContentReader>> RedoLog::Impl::open_content(const ContentRef& content) {
+  if (Status process = check_process(); !process.ok()) return process;
+  if (end_ > 0 && !poisoned_) {
+    if (Status synced = sync(); !synced.ok()) return synced;
+  }
+  const redo::SegmentViews all = views();
+  std::optional<redo::ContentPlace> known;
+  {
+    const std::lock_guard lock(write_mutex_);
+    const auto recent = recent_.find(content.digest);
+    if (recent != recent_.end() && recent->second.content == content) known = recent->second;
+  }
+  if (known) {
+    const auto* view = redo::find_segment(all, identity_.incarnation, known->last_sequence);
+    if (const auto* raw = dynamic_cast<const redo::RawSegment*>(view)) {
+      return redo::read_pieces(raw->shared_from_this(), *known, all);
+    }
+  }
+  for (auto view = all.rbegin(); view != all.rend(); ++view) {
+    Result<std::unique_ptr<ContentReader>> reader = (*view)->open_content(content, all);
+    if (reader.ok() || reader.status().code() != Code::not_found) return reader;
+  }
+  return Status(Code::not_found, base::cat("no segment of the redo log in ", base::escape(path_), " has content ",
+                                           content.digest.to_string()));
+}
+
+}  // namespace v0
+}  // namespace restante

@@ -1,0 +1,174 @@
+// Consumers, and which segments may go (R10).
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "redo/log.hpp"
+
+namespace restante {
+inline namespace v0 {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 255;
+
+class Pin final : public redo::SegmentPin {
+ public:
+  Pin(std::shared_ptr<RedoLog::Impl> log, std::uint64_t sequence) : log_(std::move(log)), sequence_(sequence) {
+    const std::lock_guard lock(log_->write_mutex_);
+    log_->pins_.insert(sequence_);
+  }
+  ~Pin() override {
+    const std::lock_guard lock(log_->write_mutex_);
+    log_->pins_.erase(log_->pins_.find(sequence_));
+  }
+
+ private:
+  std::shared_ptr<RedoLog::Impl> log_;
+  std::uint64_t sequence_;
+};
+
+}  // namespace
+
+Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes) {
+  if (Status usable = check_usable(); !usable.ok()) return usable;
+  if (name.empty() || name.size() > kMaxNameBytes) {
+    return Status(Code::invalid_argument, "the name of a consumer must be 1 to 255 bytes long");
+  }
+  if (position > end_) {
+    return Status(Code::invalid_argument, base::cat("the position ", position, " is behind the end of the log, ", end_.load()));
+  }
+  // What a consumer says it is past must not be written again under the same LSN.
+  if (Status durable = wait_durable(position); !durable.ok()) return durable;
+  const std::lock_guard lock(write_mutex_);
+  if (!consumers_status_.ok()) return consumers_status_;
+  redo::ConsumerList list = consumers_;
+  auto entry = std::find_if(list.consumers.begin(), list.consumers.end(),
+                            [&](const Consumer& consumer) { return consumer.name == name; });
+  if (entry == list.consumers.end()) {
+    entry = list.consumers.insert(entry, Consumer{std::string(name), 0, 0, false});
+  }
+  if (position < entry->position) {
+    return Status(Code::invalid_argument, base::cat("consumer ", base::escape(name), " is at ", entry->position,
+                                                    " and cannot go back to ", position));
+  }
+  entry->position = position;
+  entry->max_bytes = max_bytes;
+  // It has caught up with what is kept.
+  if (position + 1 >= segments_.front().header->first_lsn) entry->lost = false;
+  std::sort(list.consumers.begin(), list.consumers.end(),
+            [](const Consumer& a, const Consumer& b) { return a.name < b.name; });
+  if (Status stored = redo::store_consumers(io_, directory_->get(), list); !stored.ok()) return stored;
+  consumers_ = std::move(list);
+  return {};
+}
+
+Status RedoLog::Impl::remove_consumer(std::string_view name) {
+  if (Status usable = check_usable(); !usable.ok()) return usable;
+  const std::lock_guard lock(write_mutex_);
+  if (!consumers_status_.ok()) return consumers_status_;
+  redo::ConsumerList list = consumers_;
+  if (std::erase_if(list.consumers, [&](const Consumer& consumer) { return consumer.name == name; }) == 0) {
+    return Status(Code::not_found, base::cat("the redo log has no consumer ", base::escape(name)));
+  }
+  if (Status stored = redo::store_consumers(io_, directory_->get(), list); !stored.ok()) return stored;
+  consumers_ = std::move(list);
+  return {};
+}
+
+std::uint64_t RedoLog::Impl::bytes_behind(Lsn position) const {
+  std::uint64_t bytes = 0;
+  for (const Segment& segment : segments_) {
+    const Lsn last = segment.view != nullptr ? segment.view->last_lsn() : end_.load();
+    if (last <= position) continue;
+    bytes += segment.view != nullptr ? segment.view->extent().end : writer_.position;
+  }
+  return bytes;
+}
+
+std::vector<Consumer> RedoLog::Impl::consumers() const {
+  const std::lock_guard lock(write_mutex_);
+  std::vector<Consumer> list = consumers_.consumers;
+  for (Consumer& consumer : list) {
+    if (consumer.max_bytes != 0 && bytes_behind(consumer.position) > consumer.max_bytes) consumer.lost = true;
+  }
+  return list;
+}
+
+// The first segment that must stay; everything before it may go.
+std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
+  Lsn passed = end_;
+  for (const Consumer& consumer : consumers_.consumers) {
+    if (!consumer.lost) passed = std::min(passed, consumer.position);
+  }
+  const Time now = options_.clock->now();
+  std::size_t kept = 0;
+  for (; kept + 1 < segments_.size(); ++kept) {
+    const Segment& segment = segments_[kept];
+    if (segment.view == nullptr || !segment.view->extent().footer || segment.view->last_lsn() > passed) break;
+    if (now.us - segment.view->extent().last_time.us < min_age_us) break;
+  }
+  std::uint64_t lowest = segments_[kept].header->sequence;
+  for (const auto& [lsn, open] : open_) lowest = std::min(lowest, open.transaction.sequence);
+  if (!streams_.empty()) lowest = std::min(lowest, *streams_.begin());
+  if (!pins_.empty()) lowest = std::min(lowest, *pins_.begin());
+  for (const auto& [digest, handed_out] : handed_out_) {
+    if (!handed_out.referenced && is_near(handed_out.place)) lowest = std::min(lowest, handed_out.place.first_sequence);
+  }
+  // What is kept keeps what it refers to, which may refer further back.
+  for (std::size_t i = segments_.size(); i-- > 0 && segments_[i].header->sequence >= lowest;) {
+    const std::uint64_t refers_to =
+        segments_[i].view != nullptr ? segments_[i].lowest_sequence : writer_.index->lowest_sequence();
+    lowest = std::min(lowest, refers_to);
+  }
+  while (kept > 0 && segments_[kept].header->sequence > lowest) --kept;
+  return kept;
+}
+
+Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_age) {
+  if (Status usable = check_usable(); !usable.ok()) return usable;
+  (void)seal_pending();
+  const std::lock_guard lock(write_mutex_);
+  if (!consumers_status_.ok()) return consumers_status_;
+  if (consumers_.consumers.empty()) return std::uint64_t{0};
+  bool newly_lost = false;
+  redo::ConsumerList list = consumers_;
+  for (Consumer& consumer : list.consumers) {
+    const bool is_lost = consumer.max_bytes != 0 && bytes_behind(consumer.position) > consumer.max_bytes;
+    newly_lost = newly_lost || (is_lost && !consumer.lost);
+    consumer.lost = consumer.lost || is_lost;
+  }
+  // That it is lost is durable before what it needs is gone.
+  if (newly_lost) {
+    if (Status stored = redo::store_consumers(io_, directory_->get(), list); !stored.ok()) return stored;
+    consumers_ = std::move(list);
+  }
+  const std::size_t kept = first_kept(std::chrono::duration_cast<std::chrono::microseconds>(min_age).count());
+  std::uint64_t removed = 0;
+  for (; removed < kept; ++removed) {
+    // The oldest first, so that whatever a crash leaves is without holes.
+    const Status unlinked = io_.unlink_at(directory_->get(), segments_.front().file->name());
+    if (!unlinked.ok() && unlinked.code() != Code::not_found) return unlinked;
+    if (Status synced = io_.fsync(directory_->get()); !synced.ok()) return synced;
+    segments_.erase(segments_.begin());
+  }
+  const std::uint64_t first = segments_.front().header->sequence;
+  std::erase_if(recent_, [&](const auto& entry) { return entry.second.first_sequence < first; });
+  return removed;
+}
+
+}  // namespace v0
+
+namespace redo {
+
+std::shared_ptr<SegmentPin> pin_segments(const RedoLog& log, std::uint64_t from_sequence) {
+  return std::make_shared<Pin>(RedoLog::Impl::of(log), from_sequence);
+}
+
+Result<SegmentViews> views(const RedoLog& log) {
+  const std::shared_ptr<RedoLog::Impl>& impl = RedoLog::Impl::of(log);
+  if (Status process = impl->check_process(); !process.ok()) return process;
+  return impl->views();
+}
+
+}  // namespace redo
+}  // namespace restante

@@ -1,0 +1,386 @@
+// Opening: attach, look at what is there, find the end, leave a segment to write to. Closing.
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "os/file.hpp"
+#include "redo/find_end.hpp"
+#include "redo/log.hpp"
+#include "redo/recovery.hpp"
+#include "redo/seal.hpp"
+
+namespace restante {
+inline namespace v0 {
+namespace {
+
+constexpr std::uint64_t kMinSegmentBytes = 64u << 10;
+constexpr std::uint64_t kMaxSegmentBytes = 16ull << 30;
+constexpr std::uint32_t kMinPieceBytes = 4u << 10;
+constexpr std::uint32_t kMaxPieceBytes = 4u << 20;
+
+std::int64_t boot_time_us() {
+  struct timespec now {};
+  (void)::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
+}
+
+Status check_options(const RedoLog::Options& options) {
+  const auto refuse = [](std::string_view what) { return Status(Code::invalid_argument, std::string(what)); };
+  if (options.segment_bytes < kMinSegmentBytes || options.segment_bytes > kMaxSegmentBytes) {
+    return refuse("segment_bytes of a redo log must be 64 KiB to 16 GiB");
+  }
+  if (options.piece_bytes < kMinPieceBytes || options.piece_bytes > kMaxPieceBytes) {
+    return refuse("piece_bytes of a redo log must be 4 KiB to 4 MiB");
+  }
+  if (options.holder.size() > redo::kMaxHolderBytes) return refuse("holder of a redo log must be 64 bytes at most");
+  if (options.clock == nullptr) return refuse("a redo log needs a clock");
+  if (options.deadline.count() <= 0) return refuse("deadline of a redo log must be positive");
+  if (!options.continues) return {};
+  const LogPosition& parent = options.continues->parent;
+  if (parent.log.is_none() || parent.incarnation.is_none() || options.continues->parent_sequence == 0) {
+    return refuse("the position that a redo log continues must name its log, incarnation and sequence");
+  }
+  return {};
+}
+
+Result<os::Fd> open_directory(os::Io& io, const std::string& path, bool create) {
+  Result<os::Fd> fd = os::open_dir(io, path);
+  if (fd.ok() || fd.status().code() != Code::not_found) return fd;
+  if (!create) {
+    return Status(Code::not_found, base::cat("there is no redo log in ", base::escape(path), ": no such directory"),
+                  "open it with `create` to make one");
+  }
+  return os::make_dirs(io, AT_FDCWD, path, 0700);
+}
+
+// A copy of the file may have lost the blocks that were allocated behind the records.
+bool has_blocks(os::Io& io, const os::Fd& fd, std::uint64_t from, std::uint64_t to) {
+  const Status allocated = io.allocate(fd.get(), from, to - from);
+  return allocated.ok() || allocated.code() == Code::unsupported;
+}
+
+// Only in the process that opened it: what a forked child inherited is left alone, locks and threads that it
+// does not have included.
+void close_log(RedoLog::Impl* log) noexcept {
+  if (!log->check_process().ok()) return;
+  log->close();
+  const redo::DirectoryId id = log->directory_id_;
+  delete log;
+  redo::forget(id);
+}
+
+}  // namespace
+
+RedoLog::Impl::Impl(os::Io& io, std::string path, Directory directory, redo::DirectoryId id,
+                    const Options& options, const redo::OpenHooks& hooks)
+    : io_(io),
+      path_(std::move(path)),
+      directory_(std::move(directory)),
+      directory_id_(id),
+      options_(options),
+      hooks_(hooks),
+      pid_(::getpid()) {}
+
+Result<RedoLog> RedoLog::Impl::open(const std::string& path, const Options& options,
+                                    const redo::OpenHooks& given_hooks) {
+  if (Status checked = check_options(options); !checked.ok()) return checked;
+  redo::OpenHooks hooks = given_hooks;
+  os::Io& io = hooks.io != nullptr ? *hooks.io : os::real_io();
+  if (!hooks.monotonic_us && options.clock == &system_clock()) hooks.monotonic_us = boot_time_us;
+
+  Result<os::Fd> fd = open_directory(io, path, options.create);
+  if (!fd.ok()) return fd.status();
+  const auto directory = std::make_shared<const os::Fd>(std::move(*fd));
+  const Result<os::FileInfo> info = io.fstat(directory->get());
+  if (!info.ok()) return info.status();
+  const redo::DirectoryId id{info->dev, info->ino};
+  const auto make = [&]() -> Result<redo::SharedLog> {
+    auto log = std::make_unique<Impl>(io, path, directory, id, options, hooks);
+    if (Status recovered = log->recover_files(); !recovered.ok()) return recovered;
+    return redo::SharedLog(log.release(), close_log);
+  };
+  Result<redo::SharedLog> log = redo::find_or_open(id, options.deadline, make);
+  if (!log.ok()) return log.status();
+  if (Status usable = (*log)->check_usable(); !usable.ok()) return usable;
+  return RedoLog(std::move(*log));
+}
+
+Status RedoLog::Impl::recover_files() {
+  Result<std::unique_ptr<redo::ControlFile>> control =
+      redo::ControlFile::attach(io_, directory_->get(), path_, options_.holder, options_.clock->now());
+  if (!control.ok()) return control.status();
+  control_ = std::move(*control);
+  Result<redo::FoundLog> found = redo::find_log(io_, directory_, path_);
+  if (!found.ok()) return found.status();
+  Result<redo::ConsumerList> consumers = redo::load_consumers(io_, directory_->get());
+  consumers_status_ = consumers.status();
+  if (consumers.ok()) consumers_ = std::move(*consumers);
+
+  if (found->segments.empty()) {
+    if (Status made = make_log(*found); !made.ok()) return made;
+  } else if (Status adopted = adopt_log(*found); !adopted.ok()) {
+    return adopted;
+  }
+  consumers_.log = identity_.log;
+  consumers_.incarnation = identity_.incarnation;
+  return write_incarnation();
+}
+
+// The first segment of an incarnation.
+Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
+  if (!options_.create) {
+    return Status(Code::not_found, base::cat("there is no redo log in ", base::escape(path_)),
+                  "open it with `create` to make one");
+  }
+  if (!found.foreign.empty()) {
+    return Status(Code::invalid_argument,
+                  base::cat("no redo log can be made in ", base::escape(path_), ": it holds other files, such as ",
+                            base::escape(found.foreign)),
+                  "choose an empty directory");
+  }
+  const bool had_segments = !consumers_.log.is_none() && !options_.continues;
+  if (had_segments) {
+    return Status(Code::damaged,
+                  base::cat("the segments of the redo log in ", base::escape(path_), " are gone; its consumers are ",
+                            "still listed in ", redo::kConsumersName),
+                  "put the segments back, or move the directory away and go on with `continues`");
+  }
+  const auto id_or_random = [](const std::optional<Id128>& id) { return id ? Result<Id128>(*id) : Id128::random(); };
+  const Result<Id128> log_id =
+      options_.continues ? Result<Id128>(options_.continues->parent.log) : id_or_random(hooks_.log_id);
+  if (!log_id.ok()) return log_id.status();
+  const Result<Id128> incarnation = id_or_random(hooks_.incarnation);
+  if (!incarnation.ok()) return incarnation.status();
+  const Result<Id128> server = options_.server.is_none() ? Id128::random() : Result<Id128>(options_.server);
+  if (!server.ok()) return server.status();
+
+  identity_.log = *log_id;
+  identity_.incarnation = *incarnation;
+  identity_.server = *server;
+  if (options_.continues) identity_.parent = *options_.continues;
+  redo::SegmentHeader header = identity_;
+  header.sequence = identity_.parent.parent_sequence + 1;
+  header.first_lsn = identity_.parent.parent.lsn + 1;
+  header.opened_sequence = header.sequence;
+  header.created_wall = options_.clock->now();
+  header.created_commit = header.created_wall;
+  end_ = identity_.parent.parent.lsn;
+  opened_sequence_ = header.sequence;
+  consumers_ = {};
+  bool in_doubt = false;
+  Result<Writer> writer = create_segment(header, redo::kTailRoom, &in_doubt);
+  if (!writer.ok()) return writer.status().with_context("cannot make the redo log");
+  writer_ = std::move(*writer);
+  durable_ = {end_, header.sequence, writer_.position, {}};
+  segments_.push_back({std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
+                       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence});
+  return {};
+}
+
+// Goes on with what is there.
+Status RedoLog::Impl::adopt_log(redo::FoundLog& found) {
+  const redo::SegmentHeader& newest = *found.segments.back().header;
+  if (options_.continues && newest.parent.parent != options_.continues->parent) {
+    return Status(Code::already_exists,
+                  base::cat("the redo log in ", base::escape(path_), " exists and does not continue that position"),
+                  "move its directory away first");
+  }
+  identity_.log = newest.log;
+  identity_.incarnation = newest.incarnation;
+  identity_.server = newest.server;
+  identity_.parent = newest.parent;
+  for (std::size_t i = 0; i + 1 < found.segments.size(); ++i) {
+    Result<Segment> segment = adopt_complete(found.segments[i], *found.segments[i + 1].header);
+    if (!segment.ok()) return segment.status();
+    segments_.push_back(std::move(*segment));
+  }
+  return adopt_newest(found.segments.back());
+}
+
+// An older segment: sealed, or its end is fixed by the header behind it.
+Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSegment& found,
+                                                             const redo::SegmentHeader& next) {
+  Segment segment{found.file, found.header, nullptr, nullptr, found.header->sequence};
+  const bool adjoins = next.sequence == found.header->sequence + 1;
+  const bool agrees = found.seal && (!adjoins || (found.seal->footer.records_end == next.previous_end &&
+                                                  found.seal->footer.last_lsn + 1 == next.first_lsn));
+  if (agrees) {
+    segment.view = redo::sealed_segment(found.file, found.header, *found.seal);
+    segment.lowest_sequence = found.seal->footer.lowest_sequence;
+    return segment;
+  }
+  if (!adjoins) {
+    // The one that would fix its end is missing. What can be read is read; `verify` names the hole.
+    const Result<redo::FoundEnd> end = redo::find_end(*found.file, *found.header, found.file_bytes);
+    if (!end.ok()) return end.status();
+    redo::SegmentExtent extent;
+    extent.end = end->end;
+    extent.last_lsn = end->last_lsn;
+    extent.is_complete = true;
+    segment.view = std::make_shared<const redo::RawSegment>(found.file, found.header, extent);
+    return segment;
+  }
+  Result<redo::IndexBuilder> index =
+      redo::build_index(*found.file, *found.header, next.previous_end, next.first_lsn - 1);
+  if (!index.ok()) return index.status();
+  segment.lowest_sequence = index->lowest_sequence();
+  Result<redo::Seal> seal = Status(Code::internal, "not sealed");
+  {
+    const Result<os::Fd> fd = io_.open_at(directory_->get(), found.file->name(), O_RDWR | O_NOFOLLOW, 0);
+    if (!fd.ok()) return fd.status();
+    seal = redo::seal_segment(io_, fd->get(), *found.header, next.previous_end, next.first_lsn - 1, *index);
+  }
+  if (seal.ok()) {
+    segment.view = redo::sealed_segment(found.file, found.header, *seal);
+    return segment;
+  }
+  if (seal.status().code() != Code::no_space) return seal.status();
+  redo::SegmentExtent extent;
+  extent.end = next.previous_end;
+  extent.last_lsn = next.first_lsn - 1;
+  extent.is_complete = true;
+  extent.first_time = index->first_time();
+  extent.last_time = index->last_time();
+  segment.view = std::make_shared<const redo::RawSegment>(found.file, found.header, extent);
+  segment.index = std::make_shared<const redo::IndexBuilder>(std::move(*index));
+  return segment;
+}
+
+// The segment that was being written.
+Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
+  const redo::SegmentHeader& header = *found.header;
+  if (found.seal) {
+    return Status(Code::damaged,
+                  base::cat("segment ", header.sequence, " of the redo log in ", base::escape(path_),
+                            " is complete, and the one behind it is missing"),
+                  "put the missing segment back; if it is lost, move the directory away and go on with `continues`");
+  }
+  Result<os::Fd> fd = io_.open_at(directory_->get(), found.file->name(), O_RDWR | O_NOFOLLOW, 0);
+  if (!fd.ok()) return fd.status();
+  const std::optional<redo::Watermark>& poison = control_->poison();
+  const bool is_poisoned = poison && poison->sequence == header.sequence &&
+                           poison->offset >= header.records_begin() && poison->lsn + 1 >= header.first_lsn;
+  redo::FoundEnd end;
+  if (is_poisoned) {
+    // Above the watermark the cache may hold what the disk does not (R7).
+    end = {poison->offset, poison->lsn, false};
+  } else {
+    // What a killed writer left in the cache is made durable before anything is built on it.
+    if (Status synced = io_.fdatasync(fd->get()); !synced.ok()) return synced;
+    const Result<redo::FoundEnd> search = redo::find_end(*found.file, header, found.file_bytes);
+    if (!search.ok()) return search.status();
+    end = *search;
+  }
+  Result<redo::Replayed> replayed = redo::replay_segment(*found.file, header, end.end, end.last_lsn);
+  if (!replayed.ok()) return replayed.status();
+
+  writer_.fd = std::make_shared<const os::Fd>(std::move(*fd));
+  writer_.position = end.end;
+  writer_.capacity = found.file_bytes;
+  for (const redo::SparseEntry& entry : replayed->index.sparse()) writer_.sparse->add(entry);
+  writer_.index = std::make_unique<redo::IndexBuilder>(std::move(replayed->index));
+  end_ = end.last_lsn;
+  last_commit_ = std::max(header.created_commit, writer_.index->last_time());
+  has_last_wall_ = true;
+  last_wall_ = replayed->last_wall.value_or(header.created_wall);
+  last_is_mark_ = last_is_close_mark_ = end.is_clean;
+  durable_ = {end_, header.sequence, end.end, last_commit_};
+  segments_.push_back({found.file, found.header, nullptr, nullptr, header.sequence});
+  if (Status opened = adopt_open(std::move(replayed->open)); !opened.ok()) return opened;
+  if (Status recalled = adopt_recent(); !recalled.ok()) return recalled;
+  if (!end.is_clean) collect_reconcile(*replayed);
+
+  // Only a segment that was closed in order is written on: nothing is ever appended behind a tail (R8).
+  const bool has_room = writer_.position + reserved_ + redo::kTailRoom <= writer_.capacity;
+  if (end.is_clean && has_room && has_blocks(io_, *writer_.fd, end.end, writer_.capacity)) {
+    opened_sequence_ = header.sequence;
+    return control_->clear_poison();
+  }
+  const bool closed_here = end.is_clean || replayed->has_close_mark;
+  opened_sequence_ = closed_here ? header.sequence : header.opened_sequence;
+  if (Status rolled = roll_now(0); !rolled.ok()) return rolled;
+  if (Status cleared = control_->clear_poison(); !cleared.ok()) return cleared;
+  const Status sealed = seal_pending();
+  return sealed.code() == Code::no_space ? Status() : sealed;
+}
+
+Status RedoLog::Impl::adopt_open(std::map<Lsn, redo::OpenTransaction> open) {
+  for (auto& [lsn, transaction] : open) {
+    reserved_ += transaction.reserved_bytes;
+    ++in_doubt_[transaction.account_id];
+    open_.emplace(lsn, Open{std::move(transaction), false});
+  }
+  return {};
+}
+
+// What may be referred to: contents of the current segment and of those just before it.
+Status RedoLog::Impl::adopt_recent() {
+  for (const Segment& segment : segments_) {
+    if (segment.view == nullptr || segment.header->sequence + redo::kContentReach < segments_.back().header->sequence) {
+      continue;
+    }
+    const Result<std::vector<redo::ContentPlace>> contents = segment.view->contents();
+    if (!contents.ok() && contents.status().code() == Code::damaged) continue;
+    if (!contents.ok()) return contents.status();
+    for (const redo::ContentPlace& place : *contents) remember(place);
+  }
+  for (const redo::ContentPlace& place : writer_.index->contents()) remember(place);
+  return {};
+}
+
+// After an unclean end: who was touched or appended to since the log was opened (R9).
+void RedoLog::Impl::collect_reconcile(const redo::Replayed& replayed) {
+  std::set<std::string> accounts(replayed.touched.begin(), replayed.touched.end());
+  if (!replayed.has_close_mark) {
+    const redo::KindSet kinds = redo::kind_bit(redo::RecordKind::touch) | redo::kind_bit(redo::RecordKind::append);
+    for (const Segment& segment : segments_) {
+      if (segment.view == nullptr || segment.header->sequence < segments_.back().header->opened_sequence) continue;
+      const Result<std::vector<std::string>> names = segment.view->accounts(kinds);
+      if (names.ok()) accounts.insert(names->begin(), names->end());
+    }
+  }
+  reconcile_.assign(accounts.begin(), accounts.end());
+}
+
+// The first record of an incarnation (R5); also where a crash kept it from being written.
+Status RedoLog::Impl::write_incarnation() {
+  const std::lock_guard lock(write_mutex_);
+  if (end_ != identity_.parent.parent.lsn) return {};
+  Frame frame;
+  frame.head.kind = redo::RecordKind::incarnation;
+  redo::begin_frame(frame.bytes, {}, {});
+  redo::encode_incarnation(frame.bytes, {identity_.server, identity_.parent});
+  redo::close_frame(frame.bytes, frame.head, {}, {});
+  const Result<Placed> placed = write(frame);
+  if (!placed.ok()) return placed.status();
+  return sync_now();
+}
+
+void RedoLog::Impl::close() noexcept {
+  const std::lock_guard lock(write_mutex_);
+  if (spare_) drop_spare(*spare_);
+  if (poisoned_ || last_is_close_mark_) return;
+  // The mark vouches for all before it (R8), so that must be on the disk first.
+  if (!sync_now().ok()) return;
+  Frame mark;
+  mark.head.kind = redo::RecordKind::mark;
+  redo::begin_frame(mark.bytes, {}, {});
+  redo::encode_mark(mark.bytes, redo::MarkReason::close);
+  redo::close_frame(mark.bytes, mark.head, {}, {});
+  if (write(mark).ok()) (void)sync_now();
+}
+
+}  // namespace v0
+
+namespace redo {
+
+Result<RedoLog> open_log(const std::string& directory, const RedoLog::Options& options, const OpenHooks& hooks) {
+  return RedoLog::Impl::open(directory, options, hooks);
+}
+
+}  // namespace redo
+}  // namespace restante

@@ -1,0 +1,267 @@
+// Reading a log that is open.
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "redo/committed_reader.hpp"
+#include "redo/log.hpp"
+#include "redo/record_info.hpp"
+
+namespace restante {
+inline namespace v0 {
+namespace {
+
+/// Committed transactions up to a position, as far as they are durable when asked for.
+class LiveCursor final : public TransactionCursor {
+ public:
+  LiveCursor(std::shared_ptr<RedoLog::Impl> log, ReadRange range) : log_(std::move(log)), range_(std::move(range)) {}
+
+  Result<bool> next(LoggedTransaction& transaction) override {
+    if (Status process = log_->check_process(); !process.ok()) return process;
+    for (;;) {
+      if (!reader_) {
+        const redo::SegmentViews views = log_->views();
+        const bool has_more = !views.empty() && views.back()->last_lsn() > range_.after && range_.after < range_.until;
+        if (!has_more) return false;
+        reader_ = std::make_unique<redo::CommittedReader>(views, range_);
+      }
+      Result<bool> more = reader_->next(transaction);
+      if (!more.ok() || *more) return more;
+      range_.after = std::max(range_.after, reader_->position());
+      reader_.reset();
+    }
+  }
+
+  [[nodiscard]] Lsn position() const { return reader_ ? reader_->position() : range_.after; }
+
+ private:
+  std::shared_ptr<RedoLog::Impl> log_;
+  ReadRange range_;
+  std::unique_ptr<redo::CommittedReader> reader_;
+};
+
+class LiveRecords final : public RedoLog::RecordCursor {
+ public:
+  LiveRecords(redo::SegmentViews views, ReadRange range) : views_(std::move(views)), range_(std::move(range)) {}
+
+  Result<bool> next(RecordInfo& info) override {
+    for (; segment_ < views_.size(); ++segment_, stream_.reset()) {
+      if (!stream_) {
+        redo::RecordFilter filter;
+        filter.after = range_.after;
+        filter.until = range_.until;
+        filter.account_id = range_.account_id;
+        filter.content_bytes = false;
+        Result<std::unique_ptr<redo::RecordStream>> stream = views_[segment_]->records(filter);
+        if (!stream.ok()) return stream.status();
+        stream_ = std::move(*stream);
+      }
+      redo::Record record;
+      const Result<bool> more = stream_->next(record);
+      if (!more.ok()) return more.status();
+      if (!*more) continue;
+      Result<RecordInfo> described = redo::describe(record);
+      if (!described.ok()) return described.status();
+      info = std::move(*described);
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  redo::SegmentViews views_;
+  ReadRange range_;
+  std::size_t segment_ = 0;
+  std::unique_ptr<redo::RecordStream> stream_;
+};
+
+bool is_end(redo::RecordKind kind) {
+  return kind == redo::RecordKind::commit || kind == redo::RecordKind::append;
+}
+
+/// The newest end of a transaction that `accept` takes, in segments [0, count); 0 if there is none.
+template <class Accept>
+Result<Lsn> last_end(const redo::SegmentViews& views, std::size_t count, Accept accept) {
+  redo::RecordFilter filter;
+  filter.kinds = redo::kind_bit(redo::RecordKind::commit) | redo::kind_bit(redo::RecordKind::append);
+  filter.content_bytes = false;
+  for (std::size_t i = count; i-- > 0;) {
+    Result<std::unique_ptr<redo::RecordStream>> stream = views[i]->records(filter);
+    if (!stream.ok()) return stream.status();
+    Lsn found = 0;
+    redo::Record record;
+    for (;;) {
+      const Result<bool> more = (*stream)->next(record);
+      if (!more.ok() && more.status().code() == Code::damaged) continue;
+      if (!more.ok()) return more.status();
+      if (!*more) break;
+      if (is_end(record.head.kind) && accept(record.head)) found = record.head.lsn;
+    }
+    if (found != 0) return found;
+  }
+  return Lsn{0};
+}
+
+Result<Time> first_time_of(const redo::SegmentView& view) {
+  redo::RecordFilter filter;
+  filter.until = view.header().first_lsn + redo::kSparseStep;
+  filter.content_bytes = false;
+  Result<std::unique_ptr<redo::RecordStream>> stream = view.records(filter);
+  if (!stream.ok()) return stream.status();
+  redo::Record record;
+  const Result<bool> more = (*stream)->next(record);
+  if (!more.ok()) return more.status();
+  return *more ? record.head.commit_time : view.header().created_commit;
+}
+
+}  // namespace
+
+redo::SegmentViews RedoLog::Impl::views() const {
+  const std::lock_guard lock(write_mutex_);
+  redo::SegmentViews views;
+  views.reserve(segments_.size());
+  for (const Segment& segment : segments_) {
+    if (segment.view != nullptr) {
+      views.push_back(segment.view);
+      continue;
+    }
+    redo::SegmentExtent extent;
+    const std::lock_guard sync_lock(sync_mutex_);
+    extent.end = durable_.offset;
+    extent.last_lsn = durable_.lsn;
+    extent.first_time = writer_.index->first_time();
+    extent.last_time = durable_.commit_time;
+    extent.sparse = writer_.sparse;
+    views.push_back(std::make_shared<const redo::RawSegment>(segment.file, segment.header, extent));
+  }
+  return views;
+}
+
+std::vector<SegmentInfo> RedoLog::Impl::segment_infos() const {
+  const redo::SegmentViews all = views();
+  std::vector<SegmentInfo> infos;
+  infos.reserve(all.size());
+  for (const std::shared_ptr<const redo::SegmentView>& view : all) infos.push_back(view->info());
+  // The last one with what is written and not durable yet.
+  const std::lock_guard lock(write_mutex_);
+  if (infos.empty() || infos.back().sequence != segments_.back().header->sequence) return infos;
+  infos.back().last_lsn = end_ >= infos.back().first_lsn ? end_.load() : 0;
+  infos.back().bytes = writer_.position;
+  infos.back().first_time = writer_.index->first_time();
+  infos.back().last_time = writer_.index->last_time();
+  return infos;
+}
+
+Status RedoLog::Impl::check_kept(Lsn after) const {
+  const std::lock_guard lock(write_mutex_);
+  const redo::SegmentHeader& oldest = *segments_.front().header;
+  if (after == 0 || after + 1 >= oldest.first_lsn) return {};
+  return Status(Code::not_found, base::cat("LSN ", after + 1, " to ", oldest.first_lsn - 1, " of the redo log in ",
+                                           base::escape(path_), " have been removed"),
+                "read them from a backup target, or take a full backup");
+}
+
+Result<std::unique_ptr<TransactionCursor>> RedoLog::Impl::read(const ReadRange& range) {
+  if (Status process = check_process(); !process.ok()) return process;
+  if (Status kept = check_kept(range.after); !kept.ok()) return kept;
+  if (range.until <= end_) {
+    if (Status durable = wait_durable(range.until); !durable.ok()) return durable;
+  }
+  return std::unique_ptr<TransactionCursor>(std::make_unique<LiveCursor>(shared_from_this(), range));
+}
+
+Result<std::unique_ptr<RedoLog::RecordCursor>> RedoLog::Impl::records(const ReadRange& range) {
+  if (Status process = check_process(); !process.ok()) return process;
+  if (range.until <= end_) {
+    if (Status durable = wait_durable(range.until); !durable.ok()) return durable;
+  }
+  return std::unique_ptr<RecordCursor>(std::make_unique<LiveRecords>(views(), range));
+}
+
+Result<bool> RedoLog::Impl::wait_behind(Lsn position, std::chrono::milliseconds timeout) {
+  if (Status process = check_process(); !process.ok()) return process;
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  std::unique_lock lock(sync_mutex_);
+  while (durable_.lsn <= position) {
+    if (poisoned_) return Status(Code::poisoned, base::cat("the redo log in ", base::escape(path_), " failed: ", poison_cause_.message()));
+    if (synced_.wait_until(lock, until) == std::cv_status::timeout) return durable_.lsn > position;
+  }
+  return true;
+}
+
+Result<Lsn> RedoLog::Impl::lsn_at(Time time) {
+  if (Status synced = sync(); !synced.ok()) return synced;
+  const redo::SegmentViews all = views();
+  for (const std::shared_ptr<const redo::SegmentView>& view : all) {
+    const Result<std::vector<redo::HeldStretch>> stretches = view->held_stretches();
+    if (!stretches.ok()) return stretches.status();
+    for (const redo::HeldStretch& stretch : *stretches) {
+      if (time < stretch.low || time >= stretch.high) continue;
+      const Result<Lsn> before = last_end(all, all.size(), [&](const redo::RecordHead& head) {
+        return head.lsn < stretch.first_lsn && head.commit_time <= time;
+      });
+      if (!before.ok()) return before.status();
+      const Result<Lsn> after = last_end(all, all.size(), [&](const redo::RecordHead& head) {
+        return head.lsn >= stretch.first_lsn && head.lsn <= stretch.last_lsn && head.wall_time <= time;
+      });
+      if (!after.ok()) return after.status();
+      return Status(Code::ambiguous,
+                    base::cat("the clock went back and passed ", time.to_string(), " twice: from ",
+                              stretch.high.to_string(), " to ", stretch.low.to_string()),
+                    base::cat("give an LSN: ", *before, " for the time before the clock went back, ",
+                              *after != 0 ? *after : stretch.first_lsn, " for the time after"));
+    }
+  }
+  const Result<Time> first = first_time_of(*all.front());
+  if (!first.ok()) return first.status();
+  if (time < *first) {
+    return Status(Code::not_found, base::cat("the redo log in ", base::escape(path_), " begins later than ",
+                                             time.to_string(), ", at ", first->to_string()));
+  }
+  const Time newest = std::max(all.back()->info().last_time, options_.clock->now());
+  if (time > newest) {
+    return Status(Code::invalid_argument, base::cat(time.to_string(), " is in the future"));
+  }
+  // Segments are in the order of commit times: look from the last one that began by then.
+  std::size_t count = all.size();
+  while (count > 1) {
+    const SegmentInfo info = all[count - 1]->info();
+    if (info.last_lsn != 0 && info.first_time <= time) break;
+    --count;
+  }
+  const Result<Lsn> found =
+      last_end(all, count, [&](const redo::RecordHead& head) { return head.commit_time <= time; });
+  if (!found.ok()) return found.status();
+  return *found != 0 ? *found : all.front()->header().first_lsn - 1;
+}
+
+// --- Follower ------------------------------------------------------------------------------------------
+
+struct RedoLog::Follower::State {
+  State(std::shared_ptr<RedoLog::Impl> owner, ReadRange range) : log(owner), cursor(std::move(owner), std::move(range)) {}
+  std::shared_ptr<RedoLog::Impl> log;
+  LiveCursor cursor;
+};
+
+RedoLog::Follower::Follower(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+RedoLog::Follower::Follower(Follower&&) noexcept = default;
+RedoLog::Follower& RedoLog::Follower::operator=(Follower&&) noexcept = default;
+RedoLog::Follower::~Follower() = default;
+
+Result<bool> RedoLog::Follower::next(LoggedTransaction& transaction) { return state_->cursor.next(transaction); }
+
+Result<bool> RedoLog::Follower::wait(std::chrono::milliseconds timeout) {
+  return state_->log->wait_behind(state_->cursor.position(), timeout);
+}
+
+Result<RedoLog::Follower> RedoLog::follow(Lsn after, std::string account_id) const {
+  if (Status process = impl_->check_process(); !process.ok()) return process;
+  if (Status kept = impl_->check_kept(after); !kept.ok()) return kept;
+  ReadRange range;
+  range.after = after;
+  range.account_id = std::move(account_id);
+  return Follower(std::make_unique<Follower::State>(impl_, std::move(range)));
+}
+
+}  // namespace v0
+}  // namespace restante

@@ -1,0 +1,50 @@
+#pragma once
+// What lies in a log's directory, and what its newest segment says.
+
+#include <restante/redo_log.hpp>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "redo/raw_segment.hpp"
+
+namespace restante::redo {
+
+struct FoundSegment {
+  std::shared_ptr<const SegmentFile> file;
+  std::shared_ptr<const SegmentHeader> header;
+  std::optional<Seal> seal;
+  std::uint64_t file_bytes = 0;
+};
+
+struct FoundLog {
+  /// By sequence.
+  std::vector<FoundSegment> segments;
+  /// A file that is none of the log's, if there is any.
+  std::string foreign;
+};
+
+/// Reads the header and footer of every segment and removes temporary files. Requires the lock.
+/// `damaged` or `unsupported` for a segment without a header that can be read; `diverged` if two logs or
+/// incarnations are mixed.
+[[nodiscard]] Result<FoundLog> find_log(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
+                                        const std::string& path);
+
+struct Replayed {
+  IndexBuilder index{0};
+  /// Not ended where the segment ends.
+  std::map<Lsn, OpenTransaction> open;
+  /// Accounts with a touch or an append since the last close in this segment.
+  std::set<std::string> touched;
+  bool has_close_mark = false;
+  std::optional<Time> last_wall;
+};
+
+/// Goes through the records of the segment that was being written.
+[[nodiscard]] Result<Replayed> replay_segment(const SegmentFile& file, const SegmentHeader& header,
+                                              std::uint64_t end, Lsn last_lsn);
+
+}  // namespace restante::redo
