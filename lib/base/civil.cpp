@@ -37,7 +37,9 @@ std::string part(std::int64_t value, std::size_t width) {
 
 Civil civil_of(Time time) noexcept {
   const std::int64_t days = divide_down(time.us, kDayUs);
-  const std::int64_t in_day = time.us - days * kDayUs;
+  // Not by multiplying back: the first day of the range begins outside it.
+  const std::int64_t remainder = time.us % kDayUs;
+  const std::int64_t in_day = remainder < 0 ? remainder + kDayUs : remainder;
 
   const std::int64_t shifted = days + kDaysBefore1970;
   const std::int64_t era = divide_down(shifted, kDaysInEra);

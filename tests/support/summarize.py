@@ -27,19 +27,25 @@ def shown_output(run):
     return "\n".join("  " + line for line in lines)
 
 
+def name_of(run):
+    """`unit-os` of meson's "restante:unit / unit-os"."""
+    return run["name"].split(" / ")[-1]
+
+
 def judge(run):
     """The test cases of one meson test as (outcome, name)."""
-    cases = [(outcome, f"{run['name']}: {name}") for outcome, name in RESULT.findall(run.get("stdout") or "")]
+    test = name_of(run)
+    cases = [(outcome, f"{test}: {name}") for outcome, name in RESULT.findall(run.get("stdout") or "")]
     code = run["returncode"]
     if run["result"] == "TIMEOUT":
-        cases.append(("failed", f"{run['name']}: took too long and was ended"))
+        cases.append(("failed", f"{test}: took too long and was ended"))
     elif code == SKIPPED and not cases:
-        cases.append(("skipped", run["name"]))
+        cases.append(("skipped", test))
     elif code != 0 and all(outcome != "failed" for outcome, _ in cases):
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        cases.append(("failed", f"{run['name']}: died ({how})"))
+        cases.append(("failed", f"{test}: died ({how})"))
     elif not cases:
-        cases.append(("failed", f"{run['name']}: ended without a result"))
+        cases.append(("failed", f"{test}: ended without a result"))
     return cases
 
 
@@ -57,7 +63,7 @@ def main():
         names = [name for outcome, name in cases if outcome == "failed"]
         if names:
             failed.append(names)
-            print(f"\n---- {run['name']} ({run['duration']:.1f} s) said:")
+            print(f"\n---- {name_of(run)} ({run['duration']:.1f} s) said:")
             print(shown_output(run))
     for name in skipped:
         print(f"skipped: {name}")
