@@ -45,8 +45,7 @@ void require_counters(const MailboxState& from, const MailboxState& to, const Ma
   for (const auto& [id, folder] : result.folders()) {
     const Folder& wanted = to.folders().at(id);
     const auto before = from.folders().find(id);
-    const bool same =
-        goes_on && before != from.folders().end() && before->second.uidvalidity == folder.uidvalidity;
+    const bool same = before != from.folders().end() && before->second.uidvalidity == folder.uidvalidity;
     if (fields.has(Field::uidnext) && fields.has(Field::uid) && wanted.uidnext)
       REQUIRE(folder.uidnext == (same ? std::max(before->second.uidnext, wanted.uidnext) : wanted.uidnext));
     if (fields.has(Field::modseq) && wanted.highest_modseq)
@@ -392,7 +391,7 @@ TEST_CASE("difference: an unsorted input is damaged, what is unknown and require
 
 TEST_CASE("R15: applying the difference gives the other state in all compared fields") {
   Random random("difference");
-  const int rounds = long_tests() ? 20000 : 500;
+  const int rounds = long_tests() ? 20000 : 250;
   for (int round = 0; round < rounds; ++round) {
     const History history = make_history(random, 10 + random.below(40));
     const History other = make_history(random, 10 + random.below(40));
@@ -410,7 +409,7 @@ TEST_CASE("R15: applying the difference gives the other state in all compared fi
 
 TEST_CASE("R15: pairing depends on the messages alone") {
   Random random("pairing");
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 150; ++round) {
     const History history = make_history(random, 30);
     const MailboxState& from = random.pick(history.states);
     const MailboxState& to = random.pick(history.states);

@@ -135,7 +135,7 @@ TEST_CASE("fold: an operation that names a UID reaches a message that only the s
 
 TEST_CASE("fold is the same as apply, for every split of every history") {
   Random random("fold");
-  const int rounds = long_tests() ? 20000 : 800;
+  const int rounds = long_tests() ? 20000 : 500;
   for (int round = 0; round < rounds; ++round) {
     const History history = make_history(random, 10 + random.below(50));
     std::size_t position = random.below(history.states.size());

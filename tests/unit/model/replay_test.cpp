@@ -429,7 +429,7 @@ MailboxState read_while_running(const History& history, std::size_t begin, std::
 
 TEST_CASE("R2: for every history and every interleaved snapshot, the replay equals the oracle") {
   Random random("convergence");
-  const int rounds = long_tests() ? 20000 : 700;
+  const int rounds = long_tests() ? 20000 : 500;
   for (int round = 0; round < rounds; ++round) {
     const History history = make_history(random, 10 + random.below(40));
     for (int reading = 0; reading < 3; ++reading) {
