@@ -48,10 +48,10 @@ enum class AccountStatus { not_started, in_progress, completed, error };
 
 /// One account in one session.
 struct SessionAccount {
-  std::string id;
-  std::string address;
+  std::string id{};
+  std::string address{};
   AccountStatus status = AccountStatus::not_started;
-  std::string error;
+  std::string error{};
   /// The session holds a full of this account, also in an incremental session that found none before.
   bool full = false;
   /// The account did not exist any more when the session ran.
@@ -64,64 +64,64 @@ struct SessionAccount {
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
   /// Which fields the source kept, and the proof of its state at `consistent_at` (R15).
-  FieldSet fields;
-  StateDigest digest;
+  FieldSet fields{};
+  StateDigest digest{};
 };
 
 struct SessionInfo {
   /// "full-20070712.155951.123": type and GMT time of the beginning (seed).
-  std::string label;
+  std::string label{};
   SessionType type = SessionType::full;
   SessionStatus status = SessionStatus::running;
-  Id128 server;
-  std::string server_name;
-  Time began;
+  Id128 server{};
+  std::string server_name{};
+  Time began{};
   /// Of the heartbeat while it runs.
-  Time ended;
-  std::string error;
+  Time ended{};
+  std::string error{};
   /// The position that "restore to this label" means: the last LSN of the segment that the session rolled at
   /// its end (R10, R14). `log` is none without a redo log.
-  LogPosition position;
+  LogPosition position{};
   /// Archived segments that the session added; 0, 0 for none (seed: "redo log sequence range").
   std::uint64_t first_sequence = 0;
   std::uint64_t last_sequence = 0;
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_stored = 0;
   /// While it runs: who runs it ("host pid program") and how far it is.
-  std::string owner;
-  std::optional<Progress> progress;
+  std::string owner{};
+  std::optional<Progress> progress{};
   /// Those that the session touched; an incremental lists no others (R13). Sorted by id.
-  std::vector<SessionAccount> accounts;
+  std::vector<SessionAccount> accounts{};
 
   [[nodiscard]] const SessionAccount* find(std::string_view account_id) const;
 };
 
 /// One line of accounts.xml (seed): an account in all sessions together.
 struct TargetAccount {
-  std::string id;
-  std::string address;
+  std::string id{};
+  std::string address{};
   /// Label of the session with its latest full.
-  std::string full_label;
+  std::string full_label{};
   Lsn consistent_at = 0;
 };
 
 struct SessionQuery {
-  std::string label;
-  std::optional<SessionType> type;
-  std::optional<Time> from;
-  std::optional<Time> to;
+  std::string label{};
+  std::optional<SessionType> type{};
+  std::optional<Time> from{};
+  std::optional<Time> to{};
   /// Only sessions that have this account, by id or address.
-  std::string account;
+  std::string account{};
   /// Running and interrupted ones too.
   bool unpublished = true;
 };
 
 struct TargetDamage {
   /// The object, for example "sessions/full-…/session.xml".
-  std::string key;
-  std::string what;
+  std::string key{};
+  std::string what{};
   /// Accounts and messages that it costs, as far as known.
-  std::vector<std::string> costs;
+  std::vector<std::string> costs{};
 };
 
 struct TargetVerification {
@@ -131,7 +131,7 @@ struct TargetVerification {
   std::uint64_t packs = 0;
   std::uint64_t contents = 0;
   std::uint64_t bytes = 0;
-  std::vector<TargetDamage> damages;
+  std::vector<TargetDamage> damages{};
 };
 
 class BackupTarget {
@@ -181,25 +181,25 @@ class BackupTarget {
 
   struct VerifyOptions {
     /// One session, or all if empty.
-    std::string label;
+    std::string label{};
     /// Every frame and content too; otherwise structure only.
     bool read_data = false;
-    CancelToken cancel;
-    ProgressFunction progress;
+    CancelToken cancel{};
+    ProgressFunction progress{};
   };
   /// Damage is in the answer, not a failure.
   [[nodiscard]] Result<TargetVerification> verify(const VerifyOptions& options) const;
 
   struct Removal {
-    std::vector<std::string> removed;
+    std::vector<std::string> removed{};
     /// What was asked for and is still needed, with the reason (R12).
-    std::vector<std::pair<std::string, std::string>> kept;
+    std::vector<std::pair<std::string, std::string>> kept{};
   };
   struct RemoveOptions {
     /// This session and all before it (seed) …
-    std::string label;
+    std::string label{};
     /// … or all that began before this instant.
-    std::optional<Time> before;
+    std::optional<Time> before{};
     /// Only this session, needed or not.
     bool force = false;
     bool dry_run = false;

@@ -15,7 +15,7 @@ inline namespace v0 {
 /// Names content by its id and size. The bytes may be in a redo log, in a target's content store or in
 /// the live store; the id says nothing about where.
 struct ContentRef {
-  Digest digest;
+  Digest digest{};
   std::uint64_t size = 0;
 
   auto operator<=>(const ContentRef&) const = default;

@@ -41,7 +41,7 @@ enum class Continuity {
 };
 
 struct SinkTraits {
-  FieldSet fields;
+  FieldSet fields{};
   /// `abort` undoes everything.
   bool atomic = false;
   /// Which identities the store can give; a plan asks for no other.
@@ -68,9 +68,9 @@ struct ElementOutcome {
   std::uint32_t uidvalidity = 0;
   std::uint32_t uid = 0;
   std::uint64_t modseq = 0;
-  std::string id;
+  std::string id{};
   /// Why it was refused.
-  std::string reason;
+  std::string reason{};
 };
 
 class SinkTransaction {

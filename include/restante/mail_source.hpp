@@ -33,22 +33,22 @@ using AccountFunction = std::function<Status(const Account&)>;
 struct SnapshotInfo {
   /// The log position whose state the snapshot is exactly, for a store that keeps its last applied LSN with
   /// its data; nothing is fuzzy then (R1). Empty: read while changes went on.
-  std::optional<Lsn> as_of;
+  std::optional<Lsn> as_of{};
   /// For `changes_since`; opaque, empty if the store has none.
-  std::string token;
+  std::string token{};
 };
 
 /// Names the content of a message or an item.
 struct ContentPlace {
   /// Of a message; `item_kind` is empty.
-  std::string folder_id;
-  std::string message_id;
+  std::string folder_id{};
+  std::string message_id{};
   std::uint32_t uid = 0;
   /// Of an item.
-  std::string item_kind;
-  std::string item_id;
+  std::string item_kind{};
+  std::string item_id{};
   /// As the snapshot or the log told it, if it did.
-  std::optional<ContentRef> content;
+  std::optional<ContentRef> content{};
 };
 
 class MailSource {

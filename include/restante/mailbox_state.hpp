@@ -87,26 +87,26 @@ struct DifferenceCounts {
 
 /// What a difference means for one folder.
 struct FolderDifference {
-  std::string folder_id;
+  std::string folder_id{};
   /// Path in the new state, in the old one if the folder goes.
-  std::string path;
+  std::string path{};
   /// Empty unless it was renamed.
-  std::string old_path;
+  std::string old_path{};
   bool created = false;
   bool deleted = false;
   /// Name, parent, UIDVALIDITY, special use, role, mountpoint or attributes.
   bool properties_changed = false;
   /// UIDNEXT or HIGHESTMODSEQ grow.
   bool counters_changed = false;
-  DifferenceCounts messages;
+  DifferenceCounts messages{};
 };
 
 struct DifferenceSummary {
   bool account_changed = false;
   /// Folders with any difference, by path.
-  std::vector<FolderDifference> folders;
-  DifferenceCounts messages;
-  DifferenceCounts items;
+  std::vector<FolderDifference> folders{};
+  DifferenceCounts messages{};
+  DifferenceCounts items{};
   /// HostOps and unknown operations to perform, to perform again or to take back.
   std::uint64_t host_operations = 0;
   /// HostOps and unknown operations that only `from` has and that no operation can take back, because they
@@ -146,7 +146,7 @@ struct DifferenceOptions {
 class OpVector final : public OpSink {
  public:
   [[nodiscard]] Status put(Operation operation) override;
-  std::vector<Operation> operations;
+  std::vector<Operation> operations{};
 };
 
 /// Streams a vector that outlives the stream.

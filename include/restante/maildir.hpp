@@ -41,11 +41,11 @@ class MaildirStore final : public MailSource, public MailSink {
   struct Options {
     /// Where the mailboxes are: a directory with one Maildir an account, named by its local part; or a
     /// pattern with %u (address), %n (local part) and %d (domain): "/srv/mail/%d/%n/Maildir".
-    std::string path;
+    std::string path{};
     /// Domain of addresses where the pattern has no %d.
-    std::string domain;
+    std::string domain{};
     /// Receives one line for every oddity that was passed over or kept as it is. Called from any thread.
-    std::function<void(std::string_view account_id, std::string_view warning)> on_warning;
+    std::function<void(std::string_view account_id, std::string_view warning)> on_warning{};
   };
 
   /// `not_found` if the fixed part of the path does not exist, `invalid_argument` for a bad pattern.

@@ -187,7 +187,7 @@ class FieldSet {
   }
   [[nodiscard]] static constexpr FieldSet all() noexcept { return from_bits((1u << 14) - 1); }
   [[nodiscard]] static constexpr FieldSet from_bits(std::uint32_t bits) noexcept {
-    FieldSet set;
+    FieldSet set{};
     set.bits_ = bits;
     return set;
   }

@@ -52,8 +52,8 @@ using Lsn = std::uint64_t;
 
 /// A place in the history of a log that is unambiguous even after a disaster (R5).
 struct LogPosition {
-  Id128 log;
-  Id128 incarnation;
+  Id128 log{};
+  Id128 incarnation{};
   Lsn lsn = 0;
   auto operator<=>(const LogPosition&) const = default;
 };
@@ -84,14 +84,14 @@ struct Assigned {
   std::uint32_t uid = 0;
   std::uint64_t modseq = 0;
   /// The id the store gave a folder, message or item instead of the one begun with.
-  std::string id;
+  std::string id{};
   bool operator==(const Assigned&) const = default;
 };
 
 /// A committed transaction as the log hands it out: operations with what was assigned filled in and refused
 /// elements left out.
 struct LoggedTransaction {
-  std::string account_id;
+  std::string account_id{};
   /// Of the begin record; equal to `commit_lsn` for `append`.
   Lsn begin_lsn = 0;
   /// The transaction takes effect here, in replay and in time.
@@ -99,10 +99,10 @@ struct LoggedTransaction {
   /// The segment that holds the commit record.
   std::uint64_t sequence = 0;
   /// The host's clock when it committed, and the same forced to be monotonic (R14).
-  Time wall_time;
-  Time commit_time;
-  Origin origin;
-  std::vector<Operation> operations;
+  Time wall_time{};
+  Time commit_time{};
+  Origin origin{};
+  std::vector<Operation> operations{};
 };
 
 /// Hands out committed transactions in commit order.
@@ -145,13 +145,13 @@ class Transaction {
 
 /// A segment as `segments()` lists it.
 struct SegmentInfo {
-  Id128 incarnation;
+  Id128 incarnation{};
   std::uint64_t sequence = 0;
   Lsn first_lsn = 0;
   /// 0 while it is empty.
   Lsn last_lsn = 0;
-  Time first_time;
-  Time last_time;
+  Time first_time{};
+  Time last_time{};
   std::uint64_t bytes = 0;
   bool sealed = false;
 };
@@ -164,17 +164,17 @@ struct RecordInfo {
   std::uint64_t bytes = 0;
   /// "begin", "commit", "abort", "append", "content", "touch", "mark", "clock-step", "incarnation".
   std::string_view kind;
-  std::string account_id;
+  std::string account_id{};
   /// The begin LSN of the transaction that the record belongs to, 0 for none.
   Lsn transaction = 0;
   Lsn durable_lsn = 0;
-  Time wall_time;
-  Time commit_time;
-  Origin origin;
-  std::vector<Operation> operations;
-  std::vector<Assigned> assigned;
+  Time wall_time{};
+  Time commit_time{};
+  Origin origin{};
+  std::vector<Operation> operations{};
+  std::vector<Assigned> assigned{};
   /// For content pieces.
-  std::optional<ContentRef> content;
+  std::optional<ContentRef> content{};
 };
 
 /// What `verify` found wrong in one place.
@@ -184,7 +184,7 @@ struct LogDamage {
   /// The first LSN that cannot be read, and the next that can (0: none in this segment).
   Lsn from_lsn = 0;
   Lsn next_lsn = 0;
-  std::string what;
+  std::string what{};
 };
 
 struct LogVerification {
@@ -192,12 +192,12 @@ struct LogVerification {
   std::uint64_t records = 0;
   std::uint64_t transactions = 0;
   std::uint64_t bytes = 0;
-  std::vector<LogDamage> damages;
+  std::vector<LogDamage> damages{};
 };
 
 /// A named reader whose progress keeps segments (R10).
 struct Consumer {
-  std::string name;
+  std::string name{};
   /// Everything up to here may go as far as this consumer is concerned.
   Lsn position = 0;
   /// Past this many bytes behind the end it is `lost`; 0 for no limit.
@@ -212,13 +212,13 @@ struct ReadRange {
   /// … and not behind this.
   Lsn until = UINT64_MAX;
   /// Only this account's; empty for all. Reads only that account's records of sealed segments.
-  std::string account_id;
+  std::string account_id{};
 };
 
 /// Where a log that starts without its newest segment goes on from (R5): the highest position known from a
 /// backup target.
 struct Continuation {
-  LogPosition parent;
+  LogPosition parent{};
   std::uint64_t parent_sequence = 0;
 };
 
@@ -230,9 +230,9 @@ class RedoLog {
     /// Shown to others that are refused; 64 bytes at most.
     std::string holder = "restante";
     /// Only with `create`: the server the log belongs to; a random id if none.
-    Id128 server;
+    Id128 server{};
     /// Only when a log is made: what it continues.
-    std::optional<Continuation> continues;
+    std::optional<Continuation> continues{};
     /// A segment is rolled when it would grow beyond this. 64 KiB to 16 GiB.
     std::uint64_t segment_bytes = 100u << 20;
     /// Content pieces are at most this long. 4 KiB to 4 MiB.
@@ -244,15 +244,15 @@ class RedoLog {
 
   struct BeginOptions {
     Sync sync = Sync::durable;
-    Origin origin;
+    Origin origin{};
     /// Go on although the account has unfinished transactions of a dead owner (hosts of way 2).
     bool ignore_unrecovered = false;
   };
 
   struct Unfinished {
-    std::string account_id;
+    std::string account_id{};
     Lsn begin_lsn = 0;
-    Time begin_time;
+    Time begin_time{};
     /// Its first operation is a Rewind: a restore that did not end (R4).
     bool is_rewind = false;
     /// False while its owner lives in this process.

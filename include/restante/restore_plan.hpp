@@ -34,12 +34,12 @@ inline namespace v0 {
 
 /// Where replay stops; the earliest of those that are given (seed: "point-in-time restore").
 struct RestoreStop {
-  std::optional<Time> time;
+  std::optional<Time> time{};
   /// Up to and including this session.
-  std::string label;
+  std::string label{};
   /// Up to the end of this segment (seed: "redo log sequence").
-  std::optional<std::uint64_t> sequence;
-  std::optional<Lsn> lsn;
+  std::optional<std::uint64_t> sequence{};
+  std::optional<Lsn> lsn{};
   /// Archived segments only, not those still with the server (seed: -br).
   bool backup_only = false;
   /// No replay at all (seed: -rf).
@@ -55,14 +55,14 @@ enum class InDoubt { forward, drop };
 
 struct RestoreRequest {
   /// Ids or addresses; all in the targets if empty.
-  std::vector<std::string> accounts;
-  RestoreStop stop;
+  std::vector<std::string> accounts{};
+  RestoreStop stop{};
   /// Restore from this session's full instead of the newest one that fits (seed: -lb).
-  std::string label;
+  std::string label{};
   /// Restore into new accounts whose addresses begin with this (seed: -ca -pre).
-  std::string prefix;
+  std::string prefix{};
   /// Empty: the default of R3.
-  std::optional<Identity> identity;
+  std::optional<Identity> identity{};
   InDoubt in_doubt = InDoubt::forward;
   /// Leave out accounts that did not exist any more at the stop (seed: -skipDeletedAccounts).
   bool skip_deleted_accounts = false;
@@ -83,31 +83,31 @@ struct RestoreStep {
   enum class What { full, archived_segment, live_segment };
   What what = What::full;
   /// Of the full.
-  std::string label;
+  std::string label{};
   /// Of a segment.
-  Id128 incarnation;
+  Id128 incarnation{};
   std::uint64_t sequence = 0;
 };
 
 /// What will happen to one account.
 struct AccountPlan {
-  std::string account_id;
-  std::string address;
+  std::string account_id{};
+  std::string address{};
   /// Where it goes; other than `account_id` with a prefix.
-  std::string into_id;
-  std::string into_address;
+  std::string into_id{};
+  std::string into_address{};
   bool creates_account = false;
   /// The account does not exist at the stop.
   bool deleted_at_stop = false;
   Identity identity = Identity::keep;
   Continuity continuity = Continuity::continued;
   /// Why this identity.
-  std::string identity_reason;
-  std::vector<RestoreStep> steps;
+  std::string identity_reason{};
+  std::vector<RestoreStep> steps{};
   /// The effective position: the state is that of this log position, and the commit time of the last
   /// transaction of the log at or before it, if it lies behind the full.
-  LogPosition position;
-  std::optional<Time> effective_time;
+  LogPosition position{};
+  std::optional<Time> effective_time{};
   std::uint64_t transactions_replayed = 0;
   /// Transactions that nobody ended, rolled forward (R6).
   std::uint64_t rolled_forward = 0;
@@ -116,31 +116,31 @@ struct AccountPlan {
   /// What the restore will change in the live store.
   DifferenceSummary difference;
   std::uint64_t bytes_to_write = 0;
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings{};
   /// Why this account cannot be restored; empty if it can.
-  Status failure;
+  Status failure{};
 };
 
 struct AccountReport {
-  std::string account_id;
-  std::string into_id;
-  Status status;
+  std::string account_id{};
+  std::string into_id{};
+  Status status{};
   std::uint64_t created = 0;
   std::uint64_t changed = 0;
   std::uint64_t removed = 0;
   std::uint64_t kept = 0;
   /// "folder/message: reason".
-  std::vector<std::string> refused;
+  std::vector<std::string> refused{};
   /// The log position of the restore itself; going back behind it undoes it.
   Lsn logged_at = 0;
 };
 
 struct RestoreReport {
-  std::vector<AccountReport> accounts;
+  std::vector<AccountReport> accounts{};
   /// Accounts that were asked for and not reached.
-  std::vector<std::string> not_done;
+  std::vector<std::string> not_done{};
   /// `ok`, `partial` with the names, or the failure.
-  Status status;
+  Status status{};
 };
 
 class RestorePlan {

@@ -41,7 +41,7 @@ class CancelToken {
 /// How far a session or restore is. Totals are 0 while they are not known.
 struct Progress {
   /// The account being worked on, empty between accounts.
-  std::string account_id;
+  std::string account_id{};
   std::uint64_t accounts_done = 0;
   std::uint64_t accounts_total = 0;
   std::uint64_t messages_done = 0;
@@ -49,8 +49,8 @@ struct Progress {
   /// Bytes of content read or written, before compression.
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_new = 0;
-  Time began;
-  Time now;
+  Time began{};
+  Time now{};
 };
 using ProgressFunction = std::function<void(const Progress&)>;
 

@@ -33,7 +33,7 @@ namespace restante {
 inline namespace v0 {
 
 struct ScanReport {
-  std::string account_id;
+  std::string account_id{};
   /// The first scan of this account: its state was adopted, nothing was logged.
   bool adopted = false;
   DifferenceSummary difference;
@@ -44,10 +44,10 @@ struct ScanReport {
 class Scanner final : public MailSource {
  public:
   struct Options {
-    std::string state_directory;
+    std::string state_directory{};
     /// The state of an account at the end of the log as a backup target knows it, as a sorted snapshot;
     /// `not_found` if it knows none. Asked when the state file is missing or damaged.
-    std::function<Result<std::vector<Operation>>(std::string_view account_id)> baseline;
+    std::function<Result<std::vector<Operation>>(std::string_view account_id)> baseline{};
     Origin origin{.client = "restante scan"};
   };
 

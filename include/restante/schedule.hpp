@@ -52,13 +52,13 @@ struct Retention {
 
 /// The seed's schedule: `f "0 1 * * 7" i "0 1 * * 1-6" d 1m "0 0 * * *"`.
 struct Schedule {
-  std::vector<CronLine> full;
-  std::vector<CronLine> incremental;
+  std::vector<CronLine> full{};
+  std::vector<CronLine> incremental{};
   struct Deletion {
     Retention keep;
     CronLine when;
   };
-  std::vector<Deletion> deletion;
+  std::vector<Deletion> deletion{};
 
   /// Full Saturday 1:00, incremental other days 1:00, deletion after a month at 0:00 (seed).
   [[nodiscard]] static Schedule standard();
@@ -69,8 +69,8 @@ struct Schedule {
 /// What is mailed after a session: success or failure, begin and end, accounts, redo log sequence range,
 /// errors (seed).
 struct Report {
-  std::string subject;
-  std::string body;
+  std::string subject{};
+  std::string body{};
   [[nodiscard]] static Report of(const SessionInfo& session, const TimeZone& zone);
 };
 

@@ -45,14 +45,14 @@ class Session {
   struct Options {
     Kind kind = Kind::full;
     /// Ids or addresses; all if empty.
-    std::vector<std::string> accounts;
+    std::vector<std::string> accounts{};
     /// Both must outlive the session.
     MailSource* source = nullptr;
     /// Null for a host without a log; only fulls then.
     RedoLog* log = nullptr;
-    std::string server_name;
+    std::string server_name{};
     /// "host pid program" for other processes; made up if empty.
-    std::string owner;
+    std::string owner{};
     /// How long transactions of an account may stay open while it is read, before it is an error (R1).
     std::chrono::milliseconds settle_deadline{60'000};
     /// Archived segments younger than this stay in the log's directory too (seed's successor: an hour).
@@ -60,7 +60,7 @@ class Session {
     /// auto_grouped: sessions that a whole round takes, and the time between them (seed: 7, 1d).
     unsigned groups = 7;
     std::chrono::seconds group_interval{86'400};
-    ProgressFunction progress;
+    ProgressFunction progress{};
     Observer* observer = nullptr;
   };
 

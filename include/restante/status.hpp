@@ -98,8 +98,8 @@ class [[nodiscard]] Status {
  private:
   struct Failure {
     Code code;
-    std::string message;
-    std::string hint;
+    std::string message{};
+    std::string hint{};
   };
   std::shared_ptr<const Failure> failure_;
 };

@@ -33,7 +33,7 @@ namespace restante {
 inline namespace v0 {
 
 struct ObjectInfo {
-  std::string key;
+  std::string key{};
   std::uint64_t size = 0;
 };
 
