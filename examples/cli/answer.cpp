@@ -1,0 +1,43 @@
+#include "answer.hpp"
+
+#include <fmt/format.h>
+
+namespace cli {
+
+std::string_view name_of(Exit exit) {
+  switch (exit) {
+    case kDone: return "done";
+    case kFailed: return "failed";
+    case kUsage: return "usage";
+    case kPartial: return "partial";
+  }
+  return "failed";
+}
+
+void Answer::open_list(const char* field) {
+  console_.raw(fmt::format("{{\"command\":{},\"{}\":[", Json(command_).dump(), field));
+  streaming_ = true;
+}
+
+void Answer::stream(const char* field, const Json& element) {
+  if (!console_.json()) return;
+  const bool first = !streaming_;
+  if (first) open_list(field);
+  console_.raw((first ? "\n" : ",\n") + element.dump());
+}
+
+void Answer::finish(Exit exit, const restante::Status& status) {
+  if (!console_.json()) return;
+  Json document{{"command", command_}, {"status", name_of(exit)}, {"error", json_of(status)}};
+  document["warnings"] = console_.warnings();
+  for (auto& [field, value] : body_.items()) document[field] = value;
+  if (streaming_) {
+    // The list stands open in front: what is left follows it.
+    document.erase("command");
+    console_.raw("\n]," + document.dump().substr(1) + "\n");
+  } else {
+    console_.raw(document.dump(2) + "\n");
+  }
+}
+
+}  // namespace cli

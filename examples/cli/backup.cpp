@@ -1,0 +1,202 @@
+// restante backup: one session, in the foreground or in the background.
+
+#include <restante/session.hpp>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "background.hpp"
+#include "command.hpp"
+#include "observer.hpp"
+#include "progress.hpp"
+#include "setup.hpp"
+#include "signals.hpp"
+#include "text.hpp"
+
+namespace cli {
+namespace {
+
+using restante::AccountStatus;
+using restante::BackupTarget;
+using restante::Session;
+using restante::SessionAccount;
+using restante::SessionInfo;
+using restante::SessionStatus;
+using restante::Status;
+
+std::vector<std::string> names_of_failed(const SessionInfo& session) {
+  std::vector<std::string> names;
+  for (const SessionAccount& account : session.accounts)
+    if (account.status != AccountStatus::completed)
+      names.push_back(account.address.empty() ? account.id : account.address);
+  return names;
+}
+
+/// "completed: 12 accounts, 12 in full with 40,210 messages; 1.0 GiB read, 431 MiB stored in 3.2 s".
+std::string summary_of(const SessionInfo& session) {
+  std::uint64_t fulls = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t completed = 0;
+  for (const SessionAccount& account : session.accounts) {
+    if (account.status != AccountStatus::completed) continue;
+    ++completed;
+    if (!account.full) continue;
+    ++fulls;
+    messages += account.messages;
+  }
+  std::string out = fmt::format("{}: {}", restante::name_of(session.status), counted(completed, "account"));
+  if (completed < session.accounts.size()) out += fmt::format(" of {}", number(session.accounts.size()));
+  if (fulls > 0) out += fmt::format(", {} in full with {}", number(fulls), counted(messages, "message"));
+  out += fmt::format("; {} read, {} stored in {}", byte_size(session.bytes_read),
+                     byte_size(session.bytes_stored), duration(session.began, session.ended));
+  if (session.last_sequence != 0)
+    out += fmt::format("; redo log {}-{} archived", session.first_sequence, session.last_sequence);
+  return out;
+}
+
+class Backup final : public Command {
+ public:
+  Manual manual() const override {
+    return {"backup", "runs a backup session",
+            "[--full | --incremental] [-a ACCOUNT...] [--target PATH]\n[--background]",
+            "Looks for what changed in the store, and writes a session into the target. Its label is the "
+            "first line of "
+            "the output and shown at once; 'restante query' and 'restante abort' take it.\n"
+            "A full session holds every account whole. An incremental session, the default, archives the "
+            "redo log "
+            "written since the last session; an account that has no full in the target gets one. Mailboxes "
+            "stay in use "
+            "meanwhile.\n"
+            "An account that cannot be backed up does not stop the others: the session is then partially "
+            "successful and "
+            "names it. SIGINT and SIGTERM end the session early in the same way, with the accounts that are "
+            "finished.",
+            "restante backup --full\n"
+            "restante backup -a user1@example.com\n"
+            "restante backup --full --background"};
+  }
+
+  void declare(CLI::App& app) override {
+    app.add_flag("-f,--full", full_, "Back up whole mailboxes.");
+    app.add_flag("-i,--incremental", incremental_, "Back up what changed since the last session (default).");
+    app.add_option("-a,--account", accounts_,
+                   "Only these accounts, by address or id; 'all' for all (default).")
+        ->type_name("ACCOUNT");
+    app.add_option("--target", target_, "Write to this target; default: the first of the configuration.")
+        ->type_name("PATH");
+    app.add_flag(
+        "--background", background_,
+        "Go on in the background once the label is shown. What it has to say is in the file 'log' of the "
+        "state directory.");
+    app.add_flag("--auto-grouped", auto_grouped_)->group("");
+    app.add_flag("--synthetic", synthetic_)->group("");
+  }
+
+  void check(const restante::TimeZone& zone) override;
+  Exit run(Program& program) override;
+
+ private:
+  Exit run_session(Program& program, const Announce& announce);
+  Session begin_session(Program& program, BackupTarget& target, restante::MailSource& source,
+                        restante::RedoLog& log, restante::Observer& observer);
+  Exit report(Program& program, const SessionInfo& session) const;
+
+  bool full_ = false;
+  bool incremental_ = false;
+  std::vector<std::string> accounts_;
+  std::string target_;
+  bool background_ = false;
+  bool auto_grouped_ = false;
+  bool synthetic_ = false;
+};
+
+void Backup::check(const restante::TimeZone&) {
+  if (auto_grouped_) fail_usage("--auto-grouped is not available yet", "use --full or --incremental");
+  if (synthetic_) fail_usage("--synthetic is not available yet", "use --full or --incremental");
+  if (full_ && incremental_) fail_usage("--full and --incremental exclude each other");
+  accounts_ = accounts_of(accounts_);
+}
+
+Exit Backup::run(Program& program) {
+  if (program.config.mode == Config::Mode::auto_grouped && !full_ && !incremental_)
+    fail_usage("mode = \"auto-grouped\" is not available yet", "say --full or --incremental");
+  // The background process runs in another directory.
+  target_ = target_.empty() ? program.config.targets.front() : std::filesystem::absolute(target_).string();
+  if (!background_)
+    return run_session(program, [&](const std::string& label) { program.console.line(label); });
+  const Started started =
+      run_in_background(program.console, program.config.state + "/log", [&](const Announce& announce) {
+        return run_session(program, [&](const std::string& label) {
+          program.console.line(
+              fmt::format("{} {}", program.zone.format(restante::system_clock().now()), label));
+          announce(label);
+        });
+      });
+  program.console.line(started.label);
+  program.answer["label"] = started.label;
+  program.answer["pid"] = started.pid;
+  return kDone;
+}
+
+Exit Backup::run_session(Program& program, const Announce& announce) {
+  const auto store = open_store(program);
+  restante::RedoLog log = open_log(program, "restante backup");
+  BackupTarget target = open_target(program, target_);
+  const auto source =
+      open_scanner(program, *store, log, {target}, full_ ? Baseline::replaced_by_full : Baseline::required);
+  ConsoleObserver observer(program.console);
+  watch_for_stop();
+  Session session = begin_session(program, target, *source, log, observer);
+  announce(session.label());
+  program.answer["label"] = session.label();
+
+  std::optional<restante::Result<SessionInfo>> result;
+  run_long(program.console, {.work = [&] { result.emplace(session.run()); },
+                             .progress = [&] { return session.progress(); },
+                             .stop = [&] { session.abort(); }});
+  return report(program, require(*std::move(result)));
+}
+
+Session Backup::begin_session(Program& program, BackupTarget& target, restante::MailSource& source,
+                              restante::RedoLog& log, restante::Observer& observer) {
+  Session::Options options;
+  options.kind = full_ ? Session::Kind::full : Session::Kind::incremental;
+  options.accounts = accounts_;
+  options.source = &source;
+  options.log = &log;
+  options.server_name = program.config.server;
+  options.observer = &observer;
+  return require(Session::begin(target, options));
+}
+
+Exit Backup::report(Program& program, const SessionInfo& session) const {
+  program.answer["session"] = json_of(session);
+  program.console.line(summary_of(session));
+  for (const SessionAccount& account : session.accounts)
+    if (!account.error.empty())
+      program.console.line(fmt::format("  {}: {}",
+                                       printable(account.address.empty() ? account.id : account.address),
+                                       printable(account.error)));
+  if (session.status == SessionStatus::completed) return kDone;
+
+  const std::vector<std::string> names = names_of_failed(session);
+  const std::string what = names.empty()
+                               ? (session.error.empty() ? "the session was ended early" : session.error)
+                               : fmt::format("not backed up: {}", list_of(names));
+  const bool partial = session.status == SessionStatus::partial;
+  throw Failure{
+      partial ? kPartial : kFailed,
+      Status(partial ? restante::Code::partial : restante::Code::io, what,
+             partial ? fmt::format("'restante query --label {} -v' lists all accounts", session.label)
+                     : "no account of the session can be restored")};
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_backup() { return std::make_unique<Backup>(); }
+
+}  // namespace cli

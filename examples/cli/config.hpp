@@ -1,0 +1,43 @@
+#pragma once
+// The configuration file. Every key is described in docs/guides/commands.md.
+
+#include <string>
+#include <vector>
+
+namespace cli {
+
+struct Config {
+  /// Where it was read from.
+  std::string file;
+
+  std::string server;
+  std::string state = "/var/lib/restante";
+  enum class Mode { standard, auto_grouped };
+  Mode mode = Mode::standard;
+
+  struct {
+    std::string path;
+    std::string domain;
+  } store;
+  struct {
+    /// `<state>/redo` if it is not given.
+    std::string path;
+  } redo;
+  std::vector<std::string> targets;
+  struct {
+    unsigned interval_days = 1;
+    unsigned num_groups = 7;
+  } auto_grouped;
+  struct {
+    std::vector<std::string> to;
+  } report;
+};
+
+/// `option` if it is not empty, else RESTANTE_CONFIG, else /etc/restante.toml.
+[[nodiscard]] std::string config_path(const std::string& option);
+
+/// Reads it strictly: an unknown key, a wrong type or a missing key is a `Failure` of usage that names file
+/// and line.
+[[nodiscard]] Config read_config(const std::string& path);
+
+}  // namespace cli

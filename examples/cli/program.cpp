@@ -1,0 +1,42 @@
+#include "program.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "failure.hpp"
+#include "text.hpp"
+
+namespace cli {
+
+restante::Time time_of(const restante::TimeZone& zone, const char* option, const std::string& text) {
+  const restante::Result<restante::Time> time = restante::parse_time(text, zone);
+  if (time.ok()) return *time;
+  fail_usage(fmt::format("{}: Invalid timestamp: {}", option, time.status().message()), time.status().hint());
+}
+
+std::optional<restante::Time> optional_time_of(const restante::TimeZone& zone, const char* option,
+                                               const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return time_of(zone, option, text);
+}
+
+std::vector<std::string> accounts_of(const std::vector<std::string>& words) {
+  for (const std::string& word : words)
+    if (word.empty()) fail_usage("-a: an account's name is empty");
+  if (words == std::vector<std::string>{"all"}) return {};
+  return words;
+}
+
+std::optional<std::uint64_t> optional_number_of(const char* option, const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const std::from_chars_result result = std::from_chars(text.data(), end, value);
+  if (result.ec != std::errc() || result.ptr != end)
+    fail_usage(fmt::format("{}: '{}' is not a number", option, printable(text)),
+               "numbers are whole, as 'restante redo dump' shows them");
+  return value;
+}
+
+}  // namespace cli

@@ -1,0 +1,35 @@
+#pragma once
+// What every command is given: where it writes, what it was told, and the zone of its times.
+
+#include <restante/time.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "answer.hpp"
+#include "config.hpp"
+#include "console.hpp"
+
+namespace cli {
+
+struct Program {
+  Console& console;
+  Answer& answer;
+  Config config;
+  restante::TimeZone zone;
+};
+
+/// An option's time in `zone`; a `Failure` of usage that says "Invalid timestamp" otherwise.
+[[nodiscard]] restante::Time time_of(const restante::TimeZone& zone, const char* option,
+                                     const std::string& text);
+/// The same; nothing for an option that was not given.
+[[nodiscard]] std::optional<restante::Time> optional_time_of(const restante::TimeZone& zone,
+                                                             const char* option, const std::string& text);
+/// What -a named: nothing for all, else the names.
+[[nodiscard]] std::vector<std::string> accounts_of(const std::vector<std::string>& words);
+/// A whole number of an option, nothing if it was not given.
+[[nodiscard]] std::optional<std::uint64_t> optional_number_of(const char* option, const std::string& text);
+
+}  // namespace cli

@@ -1,0 +1,143 @@
+#include "setup.hpp"
+
+#include <restante/restore_plan.hpp>
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "failure.hpp"
+#include "text.hpp"
+
+namespace cli {
+namespace {
+
+using restante::BackupTarget;
+using restante::Operation;
+using restante::Result;
+using restante::Status;
+
+constexpr const char* kInitHint = "'restante init' makes it; it changes nothing that is there";
+
+bool is_in_no_target(const std::vector<BackupTarget>& targets, std::string_view account) {
+  for (const BackupTarget& target : targets) {
+    const auto found = target.find_account(account);
+    if (found.ok() || found.status().code() != restante::Code::not_found) return false;
+  }
+  return true;
+}
+
+/// The account at the end of the log, as sessions and log tell it.
+Result<std::vector<Operation>> state_at_end(const std::vector<BackupTarget>& targets, restante::RedoLog log,
+                                            std::string_view account) {
+  restante::RestoreRequest request;
+  request.accounts = {std::string(account)};
+  const auto plan = restante::RestorePlan::make(targets, &log, request, {});
+  if (!plan.ok()) return plan.status();
+  for (const restante::AccountPlan& step : plan->accounts())
+    if (!step.failure.ok()) return step.failure;
+  auto stream = plan->state(account);
+  if (!stream.ok()) return stream.status();
+  std::vector<Operation> operations;
+  for (Operation operation;;) {
+    const Result<bool> more = (*stream)->next(operation);
+    if (!more.ok()) return more.status();
+    if (!*more) return operations;
+    operations.push_back(std::move(operation));
+  }
+}
+
+}  // namespace
+
+restante::Status with_hint(const Status& status, const std::string& hint) {
+  return Status(status.code(), status.message(), hint);
+}
+
+restante::Status with_program_hint(const Status& status) {
+  switch (status.code()) {
+    case restante::Code::restore_unfinished:
+      return with_hint(
+          status, "'restante restore' of the account finishes it, 'restante abort --restore' takes it back");
+    case restante::Code::busy:
+      return status.hint().empty() ? with_hint(status, "wait until the other has ended, then try again")
+                                   : status;
+    case restante::Code::permission:
+      return status.hint().empty() ? with_hint(status, "run restante as the user that owns the mail")
+                                   : status;
+    default: return status;
+  }
+}
+
+std::unique_ptr<restante::MaildirStore> open_store(Program& program) {
+  restante::MaildirStore::Options options;
+  options.path = program.config.store.path;
+  options.domain = program.config.store.domain;
+  options.on_warning = [&console = program.console](std::string_view account, std::string_view warning) {
+    console.warn(account.empty() ? std::string(warning) : fmt::format("{}: {}", account, warning));
+  };
+  auto store = restante::MaildirStore::open(options);
+  if (!store.ok())
+    fail(with_hint(store.status(), fmt::format("check [store] in {}", printable(program.config.file))));
+  return std::move(store).value();
+}
+
+restante::RedoLog open_log(const Program& program, const char* purpose) {
+  restante::RedoLog::Options options;
+  options.holder = purpose;
+  auto log = restante::RedoLog::open(program.config.redo.path, options);
+  if (log.ok()) return std::move(log).value();
+  if (log.status().code() == restante::Code::not_found) fail(with_hint(log.status(), kInitHint));
+  fail(log.status());
+}
+
+BackupTarget open_target(const Program& program, const std::string& path) {
+  auto storage = restante::open_local_storage(path);
+  if (!storage.ok()) {
+    if (storage.status().code() == restante::Code::not_found) fail(with_hint(storage.status(), kInitHint));
+    fail(storage.status());
+  }
+  BackupTarget::Options options;
+  options.state_directory = program.config.state;
+  auto target = BackupTarget::open(std::move(storage).value(), options);
+  if (target.ok()) return std::move(target).value();
+  if (target.status().code() == restante::Code::not_found) fail(with_hint(target.status(), kInitHint));
+  fail(target.status());
+}
+
+std::vector<BackupTarget> open_targets(const Program& program, const std::string& path) {
+  std::vector<BackupTarget> targets;
+  if (!path.empty()) {
+    targets.push_back(open_target(program, path));
+  } else {
+    for (const std::string& configured : program.config.targets)
+      targets.push_back(open_target(program, configured));
+  }
+  return targets;
+}
+
+std::unique_ptr<restante::Scanner> open_scanner(Program& program, restante::MaildirStore& store,
+                                                const restante::RedoLog& log,
+                                                std::vector<BackupTarget> targets, Baseline baseline) {
+  restante::Scanner::Options options;
+  options.state_directory = program.config.state + "/scan";
+  options.baseline = [&program, log, baseline, targets = std::move(targets)](
+                         std::string_view account) -> Result<std::vector<Operation>> {
+    if (is_in_no_target(targets, account))
+      return Status(restante::Code::not_found, fmt::format("{} is in no backup target", printable(account)));
+    Result<std::vector<Operation>> state = state_at_end(targets, log, account);
+    if (state.ok()) return state;
+    if (baseline == Baseline::replaced_by_full) {
+      program.console.warn(fmt::format("{}: its last known state is lost, it is taken as it is now: {}",
+                                       printable(account), state.status().message()));
+      return Status(restante::Code::not_found, state.status().message());
+    }
+    return Status(
+        restante::Code::damaged,
+        fmt::format("the last known state is lost and cannot be computed: {}", state.status().message()),
+        fmt::format("'restante backup --full -a {}' begins anew with the mailbox as it is",
+                    shell_word(account)));
+  };
+  return require(restante::Scanner::open(store, log, options));
+}
+
+}  // namespace cli

@@ -1,0 +1,45 @@
+#pragma once
+// Opens what the configuration names. Every function throws a `Failure` that says what to do next.
+
+#include <restante/backup_target.hpp>
+#include <restante/maildir.hpp>
+#include <restante/redo_log.hpp>
+#include <restante/scanner.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "program.hpp"
+
+namespace cli {
+
+/// `program` must outlive the store: its warnings go there.
+[[nodiscard]] std::unique_ptr<restante::MaildirStore> open_store(Program& program);
+
+/// `purpose` is shown to others that find the log in use: "restante backup".
+[[nodiscard]] restante::RedoLog open_log(const Program& program, const char* purpose);
+
+[[nodiscard]] restante::BackupTarget open_target(const Program& program, const std::string& path);
+/// All of the configuration, or the one at `path` if it is not empty.
+[[nodiscard]] std::vector<restante::BackupTarget> open_targets(const Program& program,
+                                                               const std::string& path = {});
+
+enum class Baseline {
+  /// An account whose known state is lost, and cannot be computed from the targets, fails.
+  required,
+  /// It is taken as it is: a full of it follows.
+  replaced_by_full,
+};
+/// The store as a source that logs what changed first. `store` and `program` must outlive it.
+[[nodiscard]] std::unique_ptr<restante::Scanner> open_scanner(Program& program, restante::MaildirStore& store,
+                                                              const restante::RedoLog& log,
+                                                              std::vector<restante::BackupTarget> targets,
+                                                              Baseline baseline = Baseline::required);
+
+/// The failure with this hint in place of its own.
+[[nodiscard]] restante::Status with_hint(const restante::Status& status, const std::string& hint);
+/// The failure with what this program offers against it.
+[[nodiscard]] restante::Status with_program_hint(const restante::Status& status);
+
+}  // namespace cli
