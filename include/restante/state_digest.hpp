@@ -5,7 +5,8 @@
 /// A state digest is a sum modulo 2^256 of keyed hashes, one an element, in five classes. It can be kept up
 /// to date in time proportional to a change, and sums of parts add up, so any order and any split of the
 /// work give the same value. Equal digests mean equal states up to what the key keeps secret; different
-/// fields are told apart by class. Specified in docs/format/state-digest.md.
+/// fields are told apart by class. The order of HostOps takes no part. Specified in
+/// docs/format/state-digest.md.
 ///
 ///     StateDigester digester(key, source_fields & target_fields);
 ///     digester.add(operation_of_a_snapshot);    // for every operation, in any order

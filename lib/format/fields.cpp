@@ -143,8 +143,9 @@ void FieldReader::parts(std::uint32_t tag, const Read& read) {
 
 std::uint64_t FieldReader::read_number(std::uint64_t greatest) {
   std::uint64_t number = 0;
-  parts(tag_, [&](ByteReader& value) { number = value.varint(); });
-  if (number > greatest) fail("number out of range");
+  const std::uint32_t tag = tag_;
+  parts(tag, [&](ByteReader& value) { number = value.varint(); });
+  if (number > greatest) fail(cat("field ", tag, " is out of range"));
   return number;
 }
 

@@ -155,7 +155,7 @@ Bytes read_golden(std::string_view name) {
 
 }  // namespace
 
-TEST_CASE("an operation encodes to the bytes of the documented example") {
+TEST_CASE("operations encode to the bytes of the documented examples") {
   MessagePut put;
   put.messages.push_back({.id = "m1", .folder_id = "inbox", .uidvalidity = 7, .uid = 300});
   put.messages[0].internal_date = Time{1184255991123000};
@@ -175,6 +175,8 @@ TEST_CASE("an operation encodes to the bytes of the documented example") {
   Result<Operation> operation = decode_whole(expected);
   REQUIRE_OK(operation);
   CHECK(*operation == Operation(put));
+  const MessageExpunge gone{.folder_id = "inbox", .uidvalidity = 7, .messages = {{42, 43, 7}, {}}};
+  CHECK(encode(gone) == hex("0d 0f 03 05 69 6e 62 6f 78 05 01 07 07 03 54 02 47"));
 }
 
 TEST_CASE("encode and decode give back the same operation and the same bytes") {
