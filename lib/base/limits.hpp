@@ -14,6 +14,9 @@ inline constexpr std::size_t kReadStepBytes = 64 * 1024;
 /// limit of a process is 1,024 of them; mail stores stay below ten levels.
 inline constexpr int kMaxTreeDepth = 256;
 
+/// What is read of a process in /proc is one line of some fifty short fields.
+inline constexpr std::uint64_t kMaxProcFileBytes = 16 * 1024;
+
 /// /etc/timezone holds one name; the longest in the database has 32 characters.
 inline constexpr std::uint64_t kMaxZoneFileBytes = 4096;
 

@@ -1,42 +1,52 @@
 #include "os/process.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string_view>
+#include <vector>
 
+#include "base/limits.hpp"
 #include "base/text.hpp"
-#include "os/io.hpp"
-
-#include <fcntl.h>
+#include "os/file.hpp"
 
 namespace restante::os {
 namespace {
 
-// Files of /proc have no size to trust, so this does not use read_file.
 std::string read_proc(const std::string& path) {
-  const Result<Fd> fd = real_io().open_at(AT_FDCWD, path, O_RDONLY, 0);
-  if (!fd.ok()) return {};
-  Bytes buffer(4096);
-  const Result<std::size_t> size = real_io().pread(fd->get(), buffer, 0);
-  if (!size.ok()) return {};
-  std::string text(as_text(ByteView(buffer).first(*size)));
+  const Result<Bytes> bytes = read_file(real_io(), AT_FDCWD, path, base::kMaxProcFileBytes);
+  if (!bytes.ok()) return {};
+  std::string text(as_text(*bytes));
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
 }
 
-// Field 22 of /proc/<pid>/stat. The program's name, field 2, may hold anything; it ends at the last ")".
-std::uint64_t start_ticks_of(std::uint64_t pid) {
-  const std::string stat = read_proc(base::cat("/proc/", pid, "/stat"));
-  std::size_t at = stat.rfind(')');
-  if (at == std::string::npos) return 0;
-  for (int field = 2; field < 22; ++field) {
-    at = stat.find(' ', at + 1);
-    if (at == std::string::npos) return 0;
+// The fields of /proc/<pid>/stat from the third, the state, on. The second, the program's name, may hold
+// anything; it ends at the last ")".
+std::vector<std::string_view> fields_after_name(std::string_view stat) {
+  std::vector<std::string_view> fields;
+  const std::size_t end = stat.rfind(") ");
+  if (end == std::string_view::npos) return fields;
+  stat.remove_prefix(end + 2);
+  while (!stat.empty()) {
+    const std::size_t size = std::min(stat.find(' '), stat.size());
+    fields.push_back(stat.substr(0, size));
+    stat.remove_prefix(std::min(size + 1, stat.size()));
   }
-  const std::string_view rest = std::string_view(stat).substr(at + 1);
-  return base::parse_decimal(rest.substr(0, rest.find(' '))).value_or(0);
+  return fields;
+}
+
+// When the process started; 0 for one that does not run, or has died and waits for its parent to notice.
+std::uint64_t start_ticks_of(std::uint64_t pid) {
+  constexpr std::size_t kState = 0;
+  constexpr std::size_t kStartTime = 22 - 3;
+  const std::string stat = read_proc(base::cat("/proc/", pid, "/stat"));
+  const std::vector<std::string_view> fields = fields_after_name(stat);
+  if (fields.size() <= kStartTime || fields[kState] == "Z" || fields[kState] == "X") return 0;
+  return base::parse_decimal(fields[kStartTime]).value_or(0);
 }
 
 std::uint64_t pid_namespace() {

@@ -111,6 +111,9 @@ class FaultyIo final : public os::Io {
   Result<std::string> readlink_at(int dirfd, const std::string& name) override {
     return call("readlink_at", [&] { return below_.readlink_at(dirfd, name); });
   }
+  Status symlink_at(const std::string& target, int dirfd, const std::string& name) override {
+    return call("symlink_at", [&] { return below_.symlink_at(target, dirfd, name); });
+  }
   Status set_times(int fd, std::int64_t mtime_ns) override {
     return call("set_times", [&] { return below_.set_times(fd, mtime_ns); });
   }

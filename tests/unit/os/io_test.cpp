@@ -259,6 +259,30 @@ TEST_CASE("list: everything but . and .., and again from the start") {
   REQUIRE_CODE(io().list(file.get()), io);
 }
 
+TEST_CASE("list: a directory larger than one buffer") {
+  Place place;
+  const int count = 4000;
+  const std::string padding(200, 'n');  // together more than the first buffer of a listing
+  for (int i = 0; i < count; ++i) {
+    const os::Fd made = place.open(padding + std::to_string(i), O_WRONLY | O_CREAT);
+  }
+  const Result<std::vector<os::DirEntry>> entries = io().list(place.fd());
+  REQUIRE_OK(entries);
+  std::vector<std::string> names;
+  for (const os::DirEntry& entry : *entries) names.push_back(entry.name);
+  std::sort(names.begin(), names.end());
+  CHECK(std::unique(names.begin(), names.end()) == names.end());
+  CHECK(names.size() == count);
+}
+
+TEST_CASE("symlink_at: never replaces") {
+  Place place;
+  REQUIRE_OK(io().symlink_at("target", place.fd(), "link"));
+  CHECK(*io().readlink_at(place.fd(), "link") == "target");
+  REQUIRE_CODE(io().symlink_at("other", place.fd(), "link"), already_exists);
+  REQUIRE_CODE(io().symlink_at(std::string("a\0b", 3), place.fd(), "new"), invalid_argument);
+}
+
 TEST_CASE("close: the descriptor is gone") {
   Place place;
   os::Fd file = place.open("file", O_RDWR | O_CREAT);
