@@ -21,6 +21,7 @@ Json json_of(const restante::FolderDifference& folder) {
           {"created", folder.created},
           {"deleted", folder.deleted},
           {"properties_changed", folder.properties_changed},
+          {"counters_changed", folder.counters_changed},
           {"messages", json_of(folder.messages)}};
 }
 
@@ -128,7 +129,9 @@ Json json_of(const restante::DifferenceSummary& difference) {
           {"account_changed", difference.account_changed},
           {"messages", json_of(difference.messages)},
           {"items", json_of(difference.items)},
-          {"folders", json_list(difference.folders)}};
+          {"folders", json_list(difference.folders)},
+          {"host_operations", difference.host_operations},
+          {"host_operations_left", difference.host_operations_left}};
 }
 
 Json json_of(const restante::AccountPlan& plan) {

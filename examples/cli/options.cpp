@@ -45,9 +45,9 @@ std::unique_ptr<Command> take_command(Words& words) {
   const std::size_t at = find_word(words, 0);
   if (at == words.size()) {
     const auto unknown = std::find_if(words.begin(), words.end(), [](const std::string& word) {
-      return word != "--json" && word != "--utc" && word != "--config";
+      return word.rfind('-', 0) == 0 && word.rfind("--config", 0) != 0 && word != "--json" && word != "--utc";
     });
-    if (unknown != words.end() && unknown->front() == '-' && unknown->rfind("--config=", 0) != 0)
+    if (unknown != words.end())
       fail_usage(fmt::format("Unrecognized option '{}'", printable(*unknown)),
                  "'restante --help' lists what there is");
     fail_usage("a command is missing", "commands are " + names_of(commands, ""));

@@ -57,7 +57,10 @@ std::string position_of(const AccountPlan& plan, const restante::TimeZone& zone)
 std::string changes_of(const AccountPlan& plan) {
   const DifferenceSummary& difference = plan.difference;
   if (difference.none()) return "nothing: the mailbox is in that state";
-  std::string out = fmt::format("messages: {}", summary_of(difference.messages));
+  const std::string folders = counted(difference.folders.size(), "folder");
+  std::string out = difference.messages.none()
+                        ? fmt::format("no message; properties or counters of {}", folders)
+                        : fmt::format("messages: {}, in {}", summary_of(difference.messages), folders);
   if (!difference.items.none()) out += fmt::format("; other items: {}", summary_of(difference.items));
   if (difference.account_changed) out += "; the account's own record";
   return out + fmt::format("; {} to write", byte_size(plan.bytes_to_write));
@@ -77,7 +80,11 @@ std::string folder_name(const FolderDifference& folder) {
 }
 
 std::string folder_state(const FolderDifference& folder) {
-  return folder.created ? "comes" : folder.deleted ? "goes" : folder.properties_changed ? "changes" : "";
+  return folder.created              ? "comes"
+         : folder.deleted            ? "goes"
+         : folder.properties_changed ? "changes"
+         : folder.counters_changed   ? "counters"
+                                     : "";
 }
 
 /// An empty cell reads better than a column of zeros.
@@ -131,6 +138,9 @@ std::string text_of(const AccountPlan& plan, const restante::TimeZone& zone, std
   if (plan.continuity == restante::Continuity::reset) out += field("", "clients must fetch the mailbox anew");
   out += field("changes", changes_of(plan));
   out += folder_table(plan.difference, columns, 12);
+  if (plan.difference.host_operations_left > 0)
+    out += field("warning", fmt::format("{} of the server cannot be taken back",
+                                        counted(plan.difference.host_operations_left, "operation")));
   for (const std::string& warning : plan.warnings) out += field("warning", printable(warning));
   return out;
 }

@@ -95,7 +95,8 @@ class Query final : public Command {
  public:
   Manual manual() const override {
     return {"query", "lists backup sessions, newest first",
-            "[--label LABEL] [--type full|incremental] [--from TIME] [--to TIME]\n[-a ACCOUNT] [-v]",
+            "[--label LABEL] [--type full|incremental] [--from TIME]\n[--to TIME] [-a ACCOUNT] [--target "
+            "PATH] [-v]",
             "Lists the sessions of the target, newest first, running and interrupted ones too. The times are "
             "when a "
             "session began; labels are in GMT, so that they sort.\n"

@@ -56,7 +56,7 @@ class RedoDump final : public Command {
  public:
   Manual manual() const override {
     return {"redo dump", "shows the records of the redo log",
-            "[-a ACCOUNT] [--from TIME] [--to TIME] [--from-lsn N] [--to-lsn N]\n[--operations] [-v]",
+            "[-a ACCOUNT] [--from TIME] [--to TIME] [--from-lsn N]\n[--to-lsn N] [--operations] [-v]",
             "One line a record: LSN, sequence, commit time, kind, account, operations, origin. Bounds are "
             "inclusive. "
             "Shows the log that is still with the server; archived segments are in the target.\n"

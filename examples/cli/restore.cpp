@@ -49,7 +49,8 @@ class Restore final : public Command {
         "-a ACCOUNT...|all [--label LABEL]\n"
         "[--to-time TIME] [--to-label LABEL] [--to-seq N] [--to-lsn N]\n"
         "[--backup-only | --full-only] [--prefix PREFIX]\n"
-        "[--identity exact|keep|renew] [--dry-run] [--continue-on-error]",
+        "[--identity exact|keep|renew] [--dry-run]\n"
+        "[--continue-on-error]",
         "Computes the state of each account from its newest full before the wanted moment and the redo log "
         "behind "
         "it, compares it with the live mailbox, shows the plan, and makes the difference. Nothing is changed "
@@ -64,7 +65,7 @@ class Restore final : public Command {
         "YYYY-MM-DDThh:mm:ss[.ffffff] in the machine's zone, or in UTC with a Z behind it.\n"
         "After a crash, the same command again finishes what was begun; 'restante abort --restore' takes it "
         "back.",
-        "restante restore -a user1@example.com --to-time '2026/07/12 15:30:00' --dry-run\n"
+        "restante restore -a user1@example.com --to-time 20260712.153000 --dry-run\n"
         "restante restore -a user1@example.com --prefix restored-\n"
         "restante restore -a all --continue-on-error"};
   }

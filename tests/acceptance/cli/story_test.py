@@ -1,0 +1,371 @@
+#!/usr/bin/python3
+"""Backups, accidents and restores of real Maildirs."""
+
+import datetime
+import os
+import shutil
+import signal
+import time
+
+from support import contains, equal, fails_clearly, main, tree, wait_until
+
+
+def now():
+    """This second in UTC, with a second of its own on either side."""
+    time.sleep(1.1)
+    text = datetime.datetime.now(datetime.timezone.utc).strftime("%Y/%m/%d %H:%M:%SZ")
+    time.sleep(1.1)
+    return text
+
+
+def started(site):
+    """Two accounts and what the commands need."""
+    site.deliver("alice", "welcome", flags="S")
+    site.deliver("alice", "contract", "Work", flags="")
+    site.deliver("alice", "annex", "Work.Reports", flags="F")
+    site.deliver("bob", "lunch")
+    site.run("init", code=0)
+
+
+def test_full_incremental_disaster_restore_to_a_second(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    site.deliver("alice", "invoice")
+    contract = next((site.mail / "alice/.Work/cur").iterdir())
+    site.set_flags(contract, "FS")
+    site.run("backup", "--incremental", code=0)
+    site.deliver("alice", "addendum", "Work", flags="")
+    next((site.mail / "alice/cur").iterdir()).unlink()
+    site.run("scan", code=0)
+    wanted = site.mailbox("alice")
+    good = now()
+
+    shutil.rmtree(site.mail / "alice/.Work")
+    for path in list((site.mail / "alice/cur").iterdir()) + list((site.mail / "alice/new").iterdir()):
+        path.unlink()
+    site.run("scan", code=0)
+    equal(site.mailbox("alice"), [e for e in wanted if "Reports" in e[0]])
+    site.deliver("bob", "coffee")
+    bobs = site.mailbox("bob")
+
+    plan = site.json("restore", "-a", "alice@example.com", "--to-time", good, "--dry-run")
+    equal(plan["dry_run"], True)
+    equal(plan["plan"][0]["difference"]["messages"]["added"], 3)
+    equal(site.mailbox("alice"), [e for e in wanted if "Reports" in e[0]], "the dry run changed something")
+
+    text = site.run("restore", "-a", "alice@example.com", "--to-time", good, code=0).out
+    for part in ("alice@example.com", "from", "identity", "keep", "ADDED", "3 created"):
+        contains(text, part)
+    equal(site.mailbox("alice"), wanted)
+    equal(site.mailbox("bob"), bobs)
+    contains(site.run("verify", "--read-data", code=0).out, "no damage")
+    contains(site.run("redo", "verify", code=0).out, "no damage")
+
+
+def test_account_deleted_and_restored_from_a_label(site):
+    started(site)
+    wanted = site.mailbox("alice")
+    label = site.backup("--full")
+    shutil.rmtree(site.mail / "alice")
+    site.run("restore", "-a", "alice@example.com", "--label", label, "--full-only", code=0)
+    equal(site.mailbox("alice"), wanted)
+
+
+def test_changes_after_the_full_come_back_without_a_label(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    site.deliver("alice", "after the full", "Work.New", flags="S")
+    wanted = site.mailbox("alice")
+    site.run("backup", "--incremental", code=0)
+    shutil.rmtree(site.mail / "alice")
+    os.makedirs(site.mail / "alice/cur")
+    for part in ("new", "tmp"):
+        os.makedirs(site.mail / "alice" / part)
+    label = site.json("query")["sessions"][0]["label"]
+    site.run("restore", "-a", "alice@example.com", "--to-label", label, code=0)
+    equal(site.mailbox("alice"), wanted)
+
+
+def test_incremental_gives_a_new_account_a_full(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    site.deliver("carol", "new here")
+    session = site.json("backup", "--incremental")["session"]
+    fulls = {a["address"]: a["full"] for a in session["accounts"]}
+    equal(fulls.get("carol@example.com"), True, str(session))
+    wanted = site.mailbox("carol")
+    shutil.rmtree(site.mail / "carol")
+    site.run("restore", "-a", "carol@example.com", "--to-label", session["label"], code=0)
+    equal(site.mailbox("carol"), wanted)
+
+
+def test_message_to_two_accounts_one_restored(site):
+    started(site)
+    path = site.deliver("alice", "to both")
+    os.link(path, site.folder("bob") / "new" / path.name)
+    alices, bobs = site.mailbox("alice"), site.mailbox("bob")
+    site.run("backup", "--full", code=0)
+    good = now()
+    (site.folder("bob") / "new" / path.name).unlink()
+    site.run("restore", "-a", "bob@example.com", "--to-time", good, code=0)
+    equal(site.mailbox("bob"), bobs)
+    equal(site.mailbox("alice"), alices)
+
+
+def test_restore_into_a_new_account(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    before = site.mailbox("alice")
+    text = site.run("restore", "-a", "alice@example.com", "--prefix", "restored-", code=0).out
+    contains(text, "restored-alice@example.com")
+    equal(site.mailbox("restored-alice"), before)
+    equal(site.mailbox("alice"), before)
+
+
+def test_a_restore_can_be_undone(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    good = now()
+    site.deliver("alice", "would be lost")
+    site.run("scan", code=0)
+    later = site.mailbox("alice")
+    document = site.json("restore", "-a", "alice@example.com", "--to-time", good)
+    equal("would be lost" in site.subjects("alice"), False)
+    at = document["accounts"][0]["logged_at"]
+    site.run("restore", "-a", "alice@example.com", "--to-lsn", at - 1, code=0)
+    equal(site.mailbox("alice"), later)
+
+
+def test_restore_to_sequence_and_position(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    site.deliver("alice", "first")
+    session = site.json("backup", "--incremental")["session"]
+    first = site.mailbox("alice")
+    site.deliver("alice", "second")
+    site.run("backup", "--incremental", code=0)
+    second = site.mailbox("alice")
+    site.run("restore", "-a", "alice@example.com", "--to-seq", session["last_sequence"], code=0)
+    equal(site.mailbox("alice"), first)
+    labels = [s["label"] for s in site.json("query")["sessions"]]
+    site.run("restore", "-a", "alice@example.com", "--to-label", labels[0], code=0)
+    equal(site.mailbox("alice"), second)
+
+
+def test_nothing_to_change(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    before = tree(site.mail)
+    contains(site.run("restore", "-a", "all", code=0).out, "nothing: the mailbox is in that state")
+    equal(tree(site.mail), before)
+
+
+def test_everything_is_lost_but_the_target(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    site.deliver("alice", "late")
+    site.run("backup", "--incremental", code=0)
+    alices, bobs = site.mailbox("alice"), site.mailbox("bob")
+    server = site.json("init")["server_id"]
+    shutil.rmtree(site.mail)
+    shutil.rmtree(site.state)
+    site.mail.mkdir()
+    document = site.json("init")
+    equal(document["server_id"], server)
+    equal(document["continues"] is not None, True, str(document))
+    site.run("restore", "-a", "all", code=0)
+    equal(site.mailbox("alice"), alices)
+    equal(site.mailbox("bob"), bobs)
+    site.deliver("alice", "life goes on")
+    site.run("backup", "--incremental", code=0)
+    contains(site.run("verify", "--read-data", code=0).out, "no damage")
+
+
+def test_init_again_changes_nothing(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    target = tree(site.target)
+    document = site.json("init")
+    equal(document["made"], [])
+    equal({f["what"] for f in document["found"]}, {"store", "state", "redo log", "target"})
+    contains(site.run("init", code=0).out, "Nothing was to be done.")
+    equal(tree(site.target), target)
+
+
+def test_init_after_the_redo_log_is_lost_goes_on_above_it(site):
+    started(site)
+    first = site.json("backup", "--full")["session"]
+    shutil.rmtree(site.state / "redo")
+    site.run("init", code=0)
+    site.deliver("alice", "afterwards")
+    second = site.json("backup", "--full")["session"]
+    equal(second["server"], first["server"])
+    equal(second["position"]["lsn"] > first["position"]["lsn"], True)
+    equal(second["position"]["incarnation"] != first["position"]["incarnation"], True)
+
+
+def test_query(site):
+    started(site)
+    contains(site.run("query", code=0).out, "No backup session")
+    full = site.backup("--full")
+    site.deliver("alice", "more")
+    incremental = site.backup("--incremental")
+    lines = site.run("query", code=0).out.splitlines()
+    contains(lines[0], "LABEL")
+    contains(lines[1], incremental)
+    contains(lines[2], full)
+    verbose = site.run("query", "--label", full, "-v", code=0).out
+    for part in ("Label:", "Type:", "full", "Status:", "completed", "Started:", "Ended:", "Redo log sequence range:",
+                 "Number of accounts:", "alice@example.com: completed", "bob@example.com: completed"):
+        contains(verbose, part)
+    equal([s["label"] for s in site.json("query", "--type", "full")["sessions"]], [full])
+    equal([s["label"] for s in site.json("query", "-a", "bob@example.com", "--type", "full")["sessions"]], [full])
+    equal(site.json("query", "--to", "2001/01/01 00:00:00")["sessions"], [])
+    contains(site.run("query", "--to", "2001/01/01 00:00:00", code=0).out, "No backup session matches")
+    equal(len(site.json("query", "--from", "2001/01/01 00:00:00")["sessions"]), 2)
+    contains(site.run("query", "--utc", code=0).out, "UTC")
+
+
+def test_scan_shows_what_changed(site):
+    started(site)
+    contains(site.run("scan", code=0).out, "first scan")
+    contains(site.run("scan", code=0).out, "2 accounts without a change.")
+    site.deliver("alice", "one", "Work", flags="")
+    site.set_flags(next((site.mail / "alice/cur").iterdir()), "FS")
+    accounts = {a["account_id"]: a for a in site.json("scan", "-a", "alice@example.com")["accounts"]}
+    equal(list(accounts), ["alice@example.com"])
+    messages = accounts["alice@example.com"]["difference"]["messages"]
+    equal((messages["added"], messages["removed"], messages["flags_changed"]), (1, 0, 1))
+
+
+def test_redo_dump(site):
+    started(site)
+    site.run("backup", "--full", code=0)
+    site.deliver("alice", "one")
+    site.deliver("bob", "two")
+    site.run("scan", code=0)
+    records = site.json("redo", "dump", "--operations")["records"]
+    lsns = [r["lsn"] for r in records]
+    equal(lsns, sorted(lsns))
+    puts = [r for r in records if any(o["name"] == "MessagePut" for o in r["operations"])]
+    equal({r["account_id"] for r in puts}, {"alice@example.com", "bob@example.com"})
+    only = site.json("redo", "dump", "-a", "bob@example.com")["records"]
+    equal({r["account_id"] for r in only}, {"bob@example.com"})
+    bounded = site.json("redo", "dump", "--from-lsn", lsns[1], "--to-lsn", lsns[2])["records"]
+    equal([r["lsn"] for r in bounded], lsns[1:3])
+    equal(site.json("redo", "dump", "--to", "2001/01/01 00:00:00")["records"], [])
+    text = site.run("redo", "dump", "--operations", "-v", code=0).out
+    contains(text, "MessagePut")
+    contains(text, "restante scan")
+
+
+def test_names_from_outside_forge_nothing(site):
+    site.deliver("eve\x1b[31m\nrestante: done", "x", flags="S")
+    site.deliver("alice", "x", "Evil\x1b[2J", flags="")
+    site.run("init", code=0)
+    for words in (["backup", "--full"], ["query", "-v"], ["scan", "-v"]):
+        run = site.run(*words)
+        equal("\x1b" in run.out + run.err, False, str(run))
+        equal("restante: done" in run.out.splitlines() + run.err.splitlines(), False, str(run))
+        site.run(*words, "--json").document
+
+
+# --- sessions that do not end by themselves ---------------------------------------------------------------
+
+
+def big_store(site):
+    """Enough to have the time to interfere."""
+    for account in range(60):
+        for message in range(40):
+            site.deliver(f"user{account:02}", f"message {message}", flags="S", size=20000)
+    site.run("init", code=0)
+
+
+def running_backup(site, *words):
+    process = site.start("backup", "--full", *words)
+    label = process.stdout.readline().decode().strip()
+    return process, label
+
+
+def is_partial(site, process, label):
+    out, err = process.communicate(timeout=60)
+    equal(process.returncode, 3, err.decode())
+    contains(err.decode(), "not backed up")
+    session = site.json("query", "--label", label)["sessions"][0]
+    equal(session["status"], "partial")
+    done = [a["address"] for a in session["accounts"] if a["status"] == "completed"]
+    equal(0 < len(done) < 60, True, f"{len(done)} accounts were done")
+    site.run("restore", "-a", done[0], "--prefix", "again-", code=0)
+    return done
+
+
+def wait_for_first_account(site, label):
+    def any_done():
+        sessions = site.json("query", "--label", label)["sessions"]
+        progress = sessions[0]["progress"] if sessions else None
+        return progress is not None and progress["accounts_done"] > 0 or sessions[0]["status"] != "running"
+
+    wait_until(any_done, "the first account")
+
+
+def test_signals_end_a_backup_as_partially_successful(site):
+    big_store(site)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        process, label = running_backup(site)
+        wait_for_first_account(site, label)
+        process.send_signal(stop)
+        is_partial(site, process, label)
+
+
+def test_abort_by_label_from_another_process(site):
+    big_store(site)
+    process, label = running_backup(site)
+    wait_for_first_account(site, label)
+    contains(site.run("query", code=0).out, "running")
+    contains(site.run("abort", "--label", label, code=0).out, "was asked to end")
+    is_partial(site, process, label)
+    fails_clearly(site.run("abort", "--label", label), 1, "is not running")
+
+
+def test_killed_backup_is_interrupted_and_can_be_cleared_away(site):
+    big_store(site)
+    process, label = running_backup(site)
+    wait_for_first_account(site, label)
+    process.kill()
+    process.communicate()
+    wait_until(
+        lambda: site.json("query", "--label", label)["sessions"][0]["status"] == "interrupted", "interrupted", 120
+    )
+    equal(site.json("abort", "--label", label)["action"], "discarded")
+    contains(site.run("query", code=0).out, "No backup session")
+    site.run("backup", "--full", code=0)
+
+
+def test_background(site):
+    big_store(site)
+    document = site.json("backup", "--full", "--background")
+    label = document["label"]
+    wait_until(
+        lambda: site.json("query", "--label", label)["sessions"][0]["status"] != "running", "the end of the backup", 60
+    )
+    equal(site.json("query", "--label", label)["sessions"][0]["status"], "completed")
+    wait_until(lambda: "completed" in (site.state / "log").read_text(), "the summary in the log")
+    contains((site.state / "log").read_text(), label)
+
+
+def test_background_tells_why_it_did_not_begin(site):
+    started(site)
+    fails_clearly(site.run("backup", "--full", "--background", "-a", "nobody@example.com"), 1, "nobody@example.com")
+    equal(site.json("query")["sessions"], [])
+
+
+def test_only_one_at_a_time(site):
+    big_store(site)
+    process, label = running_backup(site)
+    fails_clearly(site.run("scan"), 1, "restante backup", str(process.pid))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+"""What the program says to those who call it wrongly, and to those who ask."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+from support import Run, Skipped, contains, equal, fails_clearly, main
+
+COMMANDS = ["init", "backup", "restore", "query", "abort", "verify", "scan", "redo dump", "redo verify"]
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
+
+
+def test_help_lists_every_command(site):
+    text = site.run("--help", code=0).out
+    for command in COMMANDS:
+        contains(text, f"  {command} ")
+    for command in COMMANDS:
+        own = site.run(*command.split(), "--help", code=0).out
+        for part in (f"restante {command} - ", "Usage", "Description", "Options of all commands", "Exit codes"):
+            contains(own, part)
+        if max(len(line) for line in own.splitlines()) > 80:
+            raise AssertionError(f"a line is wider than 80 columns\n{own}")
+
+
+def test_manuals_tell_every_option(site):
+    guide = (SOURCE / "docs/guides/commands.md").read_text()
+    page = (SOURCE / "docs/man/restante.1").read_text().replace("\\-", "-")
+    for command in COMMANDS:
+        contains(guide, f"## restante {command}")
+        text = site.run(*command.split(), "--help", code=0).out
+        for option in set(re.findall(r"--[a-z-]+", text)):
+            contains(guide, f"`{option}")
+            contains(page, option)
+
+
+def test_version(site):
+    contains(site.run("--version", code=0).out, "restante 0.")
+
+
+def test_unrecognized_words(site):
+    fails_clearly(site.run(), 2, "a command is missing", "backup")
+    fails_clearly(site.run("frobnicate"), 2, "Unrecognized command 'frobnicate'", "backup")
+    fails_clearly(site.run("--frobnicate"), 2, "Unrecognized option '--frobnicate'")
+    for command in COMMANDS:
+        fails_clearly(site.run(*command.split(), "--frobnicate"), 2, "Unrecognized option '--frobnicate'")
+        fails_clearly(site.run(*command.split(), "frobnicate"), 2, "Unrecognized argument 'frobnicate'")
+    fails_clearly(site.run("redo"), 2, "redo dump")
+    fails_clearly(site.run("query", "x\x1b[31m"), 2, "\\x1b[31m")
+
+
+def test_later_commands_and_options_are_refused(site):
+    for command in (
+        "delete schedule watch browse search diff undelete undo export import copy rebuild doctor"
+    ).split():
+        fails_clearly(site.run(command), 2, f"Unrecognized command '{command}'")
+    for command in ("replay", "stat"):
+        fails_clearly(site.run("redo", command), 2, f"Unrecognized command 'redo {command}'")
+    for words in (
+        ["backup", "--auto-grouped"],
+        ["backup", "--synthetic"],
+        ["restore", "-a", "x", "--folder", "INBOX"],
+        ["restore", "-a", "x", "--message", "1"],
+    ):
+        fails_clearly(site.run(*words), 2, "not available yet")
+
+
+def test_options_against_each_other(site):
+    fails_clearly(site.run("backup", "--full", "--incremental"), 2, "exclude each other")
+    fails_clearly(site.run("restore"), 2, "an account is required")
+    fails_clearly(site.run("restore", "-a", "x", "--backup-only", "--full-only"), 2, "exclude each other")
+    fails_clearly(site.run("restore", "-a", ""), 2, "empty")
+    fails_clearly(site.run("restore", "-a", "x", "--identity", "new"), 2, "exact, keep and renew")
+    fails_clearly(site.run("restore", "-a", "x", "--to-lsn", "12x"), 2, "'12x' is not a number")
+    fails_clearly(site.run("restore", "-a", "x", "--to-seq", "-1"), 2)
+    fails_clearly(site.run("restore", "-a", "x", "--to-seq", "99999999999999999999999"), 2, "is not a number")
+    fails_clearly(site.run("query", "--type", "half"), 2, "full and incremental")
+    fails_clearly(site.run("query", "--label"), 2, "--label needs a value")
+    fails_clearly(site.run("query", "--label", "a", "--label", "b"), 2, "more than once")
+
+
+def test_abort_requires_a_label(site):
+    fails_clearly(site.run("abort"), 2, "a label is required")
+    fails_clearly(site.run("abort", "--label", "x", "--restore"), 2, "exclude each other")
+
+
+def test_bad_times(site):
+    for time in ("yesterday", "2026/13/01 00:00:00", "2026/02/30 12:00:00", "20260712.15595", "2026/07/12 15:30:00x"):
+        fails_clearly(site.run("restore", "-a", "x", "--to-time", time), 2, "Invalid timestamp", "YYYY/MM/DD")
+        fails_clearly(site.run("query", "--from", time), 2, "--from: Invalid timestamp")
+        fails_clearly(site.run("redo", "dump", "--to", time), 2, "--to: Invalid timestamp")
+
+
+def test_usage_errors_are_documents_too(site):
+    document = site.json("query", "--frobnicate", code=2)
+    equal(document["command"], "query")
+    equal(document["error"]["code"], "invalid_argument")
+    contains(document["error"]["message"], "--frobnicate")
+    equal(site.json("frobnicate", code=2)["command"], "")
+
+
+def test_bad_configurations(site):
+    good = site.config.read_text()
+    cases = [
+        ("", 1, "'server' is missing"),
+        (good.replace('server = "server1.example.com"\n', ""), 1, "'server' is missing"),
+        (good.replace("server = ", "serve = "), 1, "unknown key 'serve'"),
+        (good.replace('"server1.example.com"', "17"), 1, "server must be a string"),
+        (good.replace('"server1.example.com"', '""'), 1, "server must not be empty"),
+        (good.replace("[store]", "[stores]"), 3, "unknown key 'stores'"),
+        (good.replace('type = "maildir"', 'type = "mbox"'), 4, 'store.type = "mbox" is not available'),
+        (good.replace('type = "maildir"\n', ""), 3, "'store.type' is missing"),
+        (good.replace('domain = "example.com"\n', ""), 3, "'store.domain' is missing"),
+        (good.replace("domain = ", "domian = "), 6, "unknown key 'store.domian'"),
+        (good.replace(f'"{site.mail}"', '"mail"'), 5, "not an absolute path"),
+        (good.split("[target]")[0], 1, "[target] is missing"),
+        (good.replace("[target]", "[target"), 7, ""),
+        (good.replace("[target]", "[[target]]") + f'[[target]]\npath = "{site.target}"\n', 10, "given twice"),
+        (good + "[redo]\npath = 5\n", 10, "redo.path must be a string"),
+        (good + '[auto_grouped]\ninterval = "1h"\n', 10, "is not an interval"),
+        (good + "[auto_grouped]\nnum_groups = 0\n", 10, "num_groups must be a number"),
+        (good + '[report]\nto = "admin@example.com"\n', 10, "report.to must be a list"),
+        (good + "[report]\nto = [1]\n", 10, "report.to must be a string"),
+        ('mode = "weekly"\n' + good, 1, 'mode = "weekly" is unknown'),
+        (good + 'server = "again"\n', 9, ""),
+    ]
+    for text, line, message in cases:
+        site.write_config(text)
+        try:
+            fails_clearly(site.run("query"), 2, f"{site.config}:{line}: ", message)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n--- configuration\n{text}") from None
+
+
+def test_full_configuration_is_accepted(site):
+    site.write_config(
+        f'server = "s"\nstate = "{site.state}"\nmode = "auto-grouped"\n'
+        f'[store]\ntype = "maildir"\npath = "{site.mail}/%d/%n/Maildir"\n'
+        f'[redo]\npath = "{site.path}/redo"\n'
+        f'[[target]]\npath = "{site.target}"\n[[target]]\npath = "{site.target}2"\n'
+        '[auto_grouped]\ninterval = "2w"\nnum_groups = 5\n[report]\nto = ["admin@example.com"]\n'
+    )
+    site.run("init", code=0)
+    fails_clearly(site.run("backup"), 2, "auto-grouped", "not available yet")
+
+
+def test_configuration_that_cannot_be_read(site):
+    site.config.unlink()
+    fails_clearly(site.run("query"), 2, "cannot read the configuration", "RESTANTE_CONFIG")
+    site.config.mkdir()
+    fails_clearly(site.run("query"), 2, "cannot read the configuration")
+
+
+def test_configuration_by_variable(site):
+    site.run("init", code=0)
+    environment = {**site.environment(), "RESTANTE_CONFIG": str(site.config)}
+    command = [site.command()[0], "query"]
+    run = Run(subprocess.run(command, capture_output=True, env=environment))
+    equal(run.code, 0, str(run))
+    environment["RESTANTE_CONFIG"] = str(site.path / "none")
+    run = Run(subprocess.run(command, capture_output=True, env=environment))
+    fails_clearly(run, 2, "none: No such file")
+
+
+def test_full_standard_output(site):
+    if not os.path.exists("/dev/full"):
+        raise Skipped("no /dev/full")
+    site.run("init", code=0)
+    for words in (["query"], ["query", "--json"], ["--help"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                site.command(*words), stdout=full, stderr=subprocess.PIPE, env=site.environment(), timeout=60
+            )
+        equal(done.returncode, 1, str(words))
+        contains(done.stderr.decode(), "the output could not be written")
+
+
+if __name__ == "__main__":
+    main(globals())
