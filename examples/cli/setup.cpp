@@ -32,6 +32,9 @@ Result<std::vector<Operation>> state_at_end(const std::vector<BackupTarget>& tar
                                             std::string_view account) {
   restante::RestoreRequest request;
   request.accounts = {std::string(account)};
+  // What the log says and no more: a deleted account is empty, what nobody ended did not happen.
+  request.skip_deleted_accounts = true;
+  request.in_doubt = restante::InDoubt::drop;
   const auto plan = restante::RestorePlan::make(targets, &log, request, {});
   if (!plan.ok()) return plan.status();
   for (const restante::AccountPlan& step : plan->accounts())

@@ -81,10 +81,15 @@ class Site:
 
     def run(self, *words, code=None):
         """Runs a command; with `code`, it must end with it."""
-        completed = subprocess.run(
-            self.command(*words), stdin=subprocess.DEVNULL, capture_output=True, env=self.environment(), timeout=120
+        run = Run(
+            subprocess.run(
+                self.command(*words),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                env=self.environment(),
+                timeout=120,
+            )
         )
-        run = Run(completed)
         if code is not None:
             equal(run.code, code, f"restante {' '.join(map(str, words))}\n{run}")
         return run
@@ -125,7 +130,8 @@ class Site:
         body = f"This is {subject}.\r\n" + "x" * size
         text = (
             f"From: sender@example.net\r\nTo: {account}@example.com\r\nSubject: {subject}\r\n"
-            f"Date: Mon, 2 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{self._serial}@example.net>\r\n\r\n{body}\r\n"
+            "Date: Mon, 2 Nov 2026 10:00:00 +0000\r\n"
+            f"Message-ID: <{self._serial}@example.net>\r\n\r\n{body}\r\n"
         )
         base = self.folder(account, folder)
         name = f"{1790000000 + self._serial}.M{self._serial}P1.host"
@@ -149,7 +155,7 @@ class Site:
             if path.parent.name not in ("cur", "new") or not path.is_file():
                 continue
             content = path.read_bytes()
-            subject = [line for line in content.split(b"\r\n") if line.startswith(b"Subject:")][0][9:].decode()
+            subject = content.split(b"\r\nSubject: ")[1].split(b"\r\n")[0].decode()
             flags = "".join(sorted(path.name.partition(":2,")[2]))
             folder = str(path.parent.parent.relative_to(root))
             digest = hashlib.sha256(content).hexdigest()[:12]
