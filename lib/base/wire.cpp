@@ -1,6 +1,7 @@
 #include "base/wire.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace restante::base {
 
@@ -20,8 +21,14 @@ void ByteWriter::bytes(ByteView value) {
   raw(value);
 }
 
-void ByteWriter::little_endian(std::uint64_t value, int size) {
-  for (int i = 0; i < size; ++i) out_.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+// Not in the header: inlined into callers that know the buffer's size, g++ 12 sees an overflow in the
+// growth of the vector where there is none.
+void ByteWriter::raw(ByteView value) { out_.insert(out_.end(), value.begin(), value.end()); }
+
+void ByteWriter::little_endian(std::uint64_t value, std::size_t size) {
+  std::array<std::uint8_t, 8> bytes;
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
+  raw(ByteView(bytes).first(size));
 }
 
 void ByteReader::fail() noexcept {

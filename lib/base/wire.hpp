@@ -33,12 +33,12 @@ class ByteWriter {
   void bytes(ByteView value);
   void text(std::string_view value) { bytes(as_bytes(value)); }
   /// The bytes alone.
-  void raw(ByteView value) { out_.insert(out_.end(), value.begin(), value.end()); }
+  void raw(ByteView value);
   void raw(const Digest& value) { raw(ByteView(value.bytes)); }
   void raw(const Id128& value) { raw(ByteView(value.bytes)); }
 
  private:
-  void little_endian(std::uint64_t value, int size);
+  void little_endian(std::uint64_t value, std::size_t size);
 
   Bytes& out_;
 };
