@@ -790,7 +790,7 @@ RESTANTE_API void restante_recovery_free(restante_recovery *recovery);
 /* `_free`.                                                                                                 */
 /*                                                                                                          */
 /* Failures: what a callback answers for an account becomes that account's error in the session, message    */
-/* included, and the session goes on with the others. A listing that fails ends the session.                */
+/* included, and the session goes on with the others. A listing that fails keeps it from beginning.         */
 /* ====================================================================================================== */
 
 /** The fields that a store keeps; a comparison of two states looks at what both keep. */
@@ -844,7 +844,10 @@ typedef struct restante_source_vtable {
   /** Optional. Called once, when no session uses the source any more and it was freed. */
   restante_release_function release;
 
-  /** Puts every account of the store into `accounts`, in any order, each once. */
+  /**
+   * Puts every account of the store into `accounts`, in any order, each once. Called by
+   * `restante_session_begin`; the others are called by `restante_session_run`.
+   */
   int32_t (*list_accounts)(void *user_data, restante_account_sink *accounts, restante_error **out_error);
 
   /**
@@ -857,7 +860,8 @@ typedef struct restante_source_vtable {
 
   /**
    * Answers with one `restante_content_reply_` call. RESTANTE_ERROR_NOT_FOUND when the message or item has
-   * gone since; that is no failure if the redo log says so too.
+   * gone since; that is no failure if the redo log says so too. RESTANTE_ERROR_UNSUPPORTED for an item that
+   * has no content at all: items whose snapshot names none are asked for.
    */
   int32_t (*open_content)(void *user_data, const restante_view *account_id,
                           const restante_content_place *place, restante_content_reply *reply,
