@@ -147,6 +147,7 @@ struct Session::Impl {
   void run_to_the_end();
   [[nodiscard]] Result<SessionInfo> run();
   [[nodiscard]] Status back_up_everything();
+  [[nodiscard]] Status register_consumer();
   [[nodiscard]] Status back_up_server_data();
   [[nodiscard]] Status back_up_accounts();
   [[nodiscard]] Status back_up_account(const Account& account, SessionAccount& entry);
@@ -286,8 +287,7 @@ Status Session::Impl::back_up_everything() {
   content = *std::move(writer);
   snapshots = std::make_unique<target::SnapshotWriter>(*publication, target.id, target.compression_level);
   if (options.log) {
-    // Registered before anything is read, so that the log keeps all that this session will refer to.
-    if (Status s = options.log->set_consumer(consumer_name(target.id), 0); !s.ok()) return s;
+    if (Status s = register_consumer(); !s.ok()) return s;
     if (Status s = options.log->roll(); !s.ok()) return s;
   }
   if (Status s = back_up_server_data(); !s.ok()) return s;
@@ -297,6 +297,14 @@ Status Session::Impl::back_up_everything() {
   }
   summarize();
   return {};
+}
+
+// Before anything is read, so that the log keeps all that this session will refer to.
+Status Session::Impl::register_consumer() {
+  const std::string name = consumer_name(target.id);
+  for (const Consumer& consumer : options.log->consumers())
+    if (consumer.name == name) return {};
+  return options.log->set_consumer(name, 0);
 }
 
 Status Session::Impl::back_up_server_data() {

@@ -48,4 +48,38 @@ inline constexpr std::size_t kMaxWordBytes = 255;
 /// performs each operation at one go.
 inline constexpr std::size_t kDifferenceBatch = 1000;
 
+/// Content above this size is stored in chunks of it: a writer or reader of content of any size holds one.
+/// Nearly all mail is below. Part of the format: writers that cut differently share nothing.
+inline constexpr std::size_t kContentChunkBytes = 4u << 20;
+
+/// A frame holds one part of the greatest size, or smaller ones, and the table of its parts. What claims to
+/// decompress to more is damaged.
+inline constexpr std::size_t kMaxContentFrameBytes = kContentChunkBytes + (1u << 20);
+
+/// Packs are collected in memory and put whole. Large enough to be one request among few, small enough for
+/// several writers at a time.
+inline constexpr std::size_t kMaxPackBytes = 256u << 20;
+
+/// Parts of a pack: bounds the index in memory and the catalog's transaction. A pack of usual mail has some
+/// thousand.
+inline constexpr std::size_t kMaxPackParts = 16384;
+
+/// The index of the fullest pack: 48 bytes a part, 16 a frame, and at worst a frame a part.
+inline constexpr std::size_t kMaxPackIndexBytes = 8 + kMaxPackParts * 64;
+
+/// Read from the end of a pack to learn its index; mostly it is all in there.
+inline constexpr std::size_t kPackTailBytes = 128 * 1024;
+
+/// Recipes within recipes: content, the parts of its MIME structure, their chunks, and one in reserve.
+inline constexpr std::size_t kMaxRecipeDepth = 4;
+
+/// Decompressed frames that a store keeps, so that reading neighbours decompresses a frame once: messages that
+/// are read in the order in which they were written share a frame by the dozen. Larger frames hold a single
+/// part and are not kept.
+inline constexpr std::size_t kFrameCacheBytes = 16u << 20;
+inline constexpr std::size_t kMaxCachedFrameBytes = 1u << 20;
+
+/// A writer that nobody flushes syncs and enters what it has after so many packs, to remember less.
+inline constexpr std::size_t kMaxUnflushedPacks = 8;
+
 }  // namespace restante::base

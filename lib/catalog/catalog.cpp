@@ -83,7 +83,7 @@ Status add_one(Transaction& transaction, const Pack& pack) {
   const std::uint64_t number = *next;
   Status done = transaction.put(Table::meta, kNext, encode_u64(number + 1));
   if (done.ok()) done = transaction.put(Table::numbers, pack.id.bytes, encode_u64(number));
-  const KnownPack known{pack.id, pack.durable, static_cast<std::uint32_t>(pack.parts.size())};
+  const KnownPack known{pack.id, pack.trust, static_cast<std::uint32_t>(pack.parts.size())};
   if (done.ok()) done = transaction.put(Table::packs, encode_pack_key(number), encode_pack(known));
   for (std::uint32_t i = 0; i < pack.frames.size() && done.ok(); ++i) {
     done = transaction.put(Table::frames, encode_frame_key(number, i), encode_frame(pack.frames[i]));
@@ -112,7 +112,7 @@ Result<std::optional<Location>> location_of(Transaction& transaction, const Dige
   const auto frame = *frame_value ? decode_frame(**frame_value) : std::nullopt;
   if (!frame) return unreadable("frames");
   const Part part{id, place->kind, place->frame, place->offset, place->length};
-  return std::optional<Location>(Location{(*pack)->id, (*pack)->durable, part, *frame});
+  return std::optional<Location>(Location{(*pack)->id, (*pack)->trust, part, *frame});
 }
 
 bool is_key(ByteView key, const Digest& id) {
@@ -173,7 +173,8 @@ Result<std::vector<Location>> Catalog::find(const Digest& id) const {
     return Status();
   });
   if (!status.ok()) return status;
-  std::stable_partition(found.begin(), found.end(), [](const Location& place) { return place.pack_durable; });
+  std::stable_partition(found.begin(), found.end(),
+                        [](const Location& place) { return place.trust == Trust::durable; });
   return found;
 }
 
@@ -209,7 +210,7 @@ Status Catalog::forget(std::span<const Id128> packs) {
   return {};
 }
 
-Status Catalog::mark_durable(std::span<const Id128> packs) {
+Status Catalog::mark(std::span<const Id128> packs, Trust trust) {
   return environment_->write([&](Transaction& transaction) {
     for (const Id128& id : packs) {
       const auto number = number_of(transaction, id);
@@ -218,7 +219,7 @@ Status Catalog::mark_durable(std::span<const Id128> packs) {
       auto pack = pack_at(transaction, **number);
       if (!pack.ok()) return pack.status();
       if (!*pack) continue;
-      (*pack)->durable = true;
+      (*pack)->trust = trust;
       Status put = transaction.put(Table::packs, encode_pack_key(**number), encode_pack(**pack));
       if (!put.ok()) return put;
     }

@@ -3,8 +3,9 @@
 //
 // It holds nothing that the packs do not say themselves, so it can be deleted and made again at any time.
 // What makes it worth trusting in between is that a pack never changes under its id:
-//   - an entry is written after the pack is durable (or is marked as not durable), so it promises nothing
-//     that a power cut can take away;
+//   - an entry is written after the pack is durable, or is marked as unsynced: it promises nothing that a
+//   power
+//     cut can take away;
 //   - every change is one LMDB transaction with plain syncs: LMDB writes the changed pages beside the old
 //     ones, syncs, and then switches by writing one of two root pages of less than a sector. After an unclean
 //     end the last switch that reached the disk counts, whole. MDB_NOSYNC, MDB_NOMETASYNC and MDB_WRITEMAP,
@@ -13,8 +14,7 @@
 //     found before LMDB maps the file, and the catalog is made again;
 //   - a catalog of another target, or written by another version, is emptied; every transaction checks that
 //     the catalog is still its own;
-//   - what LMDB or the decoders here find wrong later marks the directory, so the next opening makes it
-//   again.
+//   - what LMDB or the decoders here find wrong later marks the directory: the next opening makes it again.
 // Damage that none of these sees can misplace content, not falsify it: whoever reads a part compares its
 // digest.
 //
@@ -57,11 +57,19 @@ struct Part {
   bool operator==(const Part&) const = default;
 };
 
+/// Whether a writer may leave out what a pack holds already.
+enum class Trust : std::uint8_t {
+  /// Seen, but no sync after it: a power cut may take it away.
+  unsynced = 0,
+  durable = 1,
+  /// Something in it was found damaged.
+  damaged = 2,
+};
+
 /// What a pack says about itself.
 struct Pack {
   Id128 id;
-  /// Whether a sync was seen after the pack was.
-  bool durable = true;
+  Trust trust = Trust::durable;
   std::vector<Frame> frames;
   std::vector<Part> parts;
 };
@@ -69,14 +77,14 @@ struct Pack {
 /// What the catalog says about a pack.
 struct KnownPack {
   Id128 id;
-  bool durable = true;
+  Trust trust = Trust::durable;
   std::uint32_t parts = 0;
 };
 
 /// One place of a part.
 struct Location {
   Id128 pack;
-  bool pack_durable = true;
+  Trust trust = Trust::durable;
   Part part;
   Frame frame;
 };
@@ -108,7 +116,8 @@ class Catalog {
   [[nodiscard]] Status replace(std::span<const Pack> packs);
   /// Takes packs away; parts that are in other packs too stay findable there.
   [[nodiscard]] Status forget(std::span<const Id128> packs);
-  [[nodiscard]] Status mark_durable(std::span<const Id128> packs);
+  /// Changes the trust in packs; those that are not known are left out.
+  [[nodiscard]] Status mark(std::span<const Id128> packs, Trust trust);
 
   /// In the order of their ids.
   [[nodiscard]] Result<std::vector<KnownPack>> packs() const;

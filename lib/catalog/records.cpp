@@ -48,7 +48,7 @@ Bytes encode_pack(const KnownPack& pack) {
   Bytes out;
   base::ByteWriter writer(out);
   writer.raw(pack.id);
-  writer.u8(pack.durable ? 1 : 0);
+  writer.u8(static_cast<std::uint8_t>(pack.trust));
   writer.u32(pack.parts);
   return out;
 }
@@ -98,7 +98,9 @@ std::optional<KnownPack> decode_pack(ByteView bytes) {
   base::ByteReader reader(bytes);
   KnownPack pack;
   pack.id = reader.id();
-  pack.durable = reader.u8() != 0;
+  const std::uint8_t trust = reader.u8();
+  if (trust > static_cast<std::uint8_t>(Trust::damaged)) reader.fail();
+  pack.trust = static_cast<Trust>(trust);
   pack.parts = reader.u32();
   return if_whole(reader, pack);
 }

@@ -5,7 +5,7 @@
 //   meta     "stamp"                              version u32, target id
 //   meta     "next"                               number of the next pack, u64
 //   meta     "dangling"                           entries of `parts` whose pack is forgotten, u64
-//   packs    number (u64, big endian)             id, durable u8, parts u32
+//   packs    number (u64, big endian)             id, trust u8, parts u32
 //   numbers  pack id                              number u64
 //   frames   number (u64 BE), frame (u32 BE)      offset, stored, raw, crc (u32 each)
 //   parts    part id                              several: varints number, frame, offset, length; kind u8

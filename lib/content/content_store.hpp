@@ -4,7 +4,7 @@
 // Writing: a ContentWriter collects parts into frames and frames into packs, puts whole packs through
 // Storage and enters them into the catalog only after Storage::sync made them durable (flush()).
 // Reading: the catalog says (pack, frame, offset); one content costs one frame.
-// A content above limits::kContentChunkBytes is stored as chunks plus a recipe part that lists them.
+// A content above base::kContentChunkBytes is stored as chunks plus a recipe part that lists them.
 
 #include <memory>
 #include <set>

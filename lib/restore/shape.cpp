@@ -33,9 +33,11 @@ void keep_identity(MailboxState& wanted, const MailboxState& recorded, const Mai
   for (const auto& [id, folder] : recorded.folders()) {
     const auto there = live.folders().find(id);
     Folder shaped = folder;
-    shaped.uidvalidity = there == live.folders().end() ? 0 : there->second.uidvalidity;
-    shaped.uidnext.reset();
-    shaped.highest_modseq.reset();
+    const bool exists = there != live.folders().end();
+    shaped.uidvalidity = exists ? there->second.uidvalidity : 0;
+    // Counters of a folder that is there are not compared; one that is made begins at their start.
+    if (shaped.uidnext) shaped.uidnext = exists ? there->second.uidnext : 1;
+    if (shaped.highest_modseq) shaped.highest_modseq = exists ? there->second.highest_modseq : 1;
     static_cast<void>(wanted.apply(FolderPut{std::move(shaped)}));
   }
   for (const auto& [key, message] : recorded.messages()) {

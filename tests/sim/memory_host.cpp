@@ -69,7 +69,6 @@ class MemoryTransaction final : public SinkTransaction {
     if (!staged_.folders().contains(put.folder.id)) outcome.outcome = Outcome::created;
     if (put.folder.uidvalidity == 0) {
       put.folder.uidvalidity = outcome.uidvalidity = host_next_uidvalidity();
-      put.folder.uidnext = 1;
     }
     outcomes.push_back(outcome);
   }

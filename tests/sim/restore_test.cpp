@@ -418,15 +418,17 @@ TEST_CASE("a missing segment is named with how far a restore can go") {
     return {};
   }));
   for (const std::string& key : segments)
-    if (key.find(std::to_string(gone.last_sequence) + ".log") != std::string::npos) REQUIRE_OK(f.memory->remove(key));
+    if (key.find(std::to_string(gone.first_sequence) + ".log") != std::string::npos) REQUIRE_OK(f.memory->remove(key));
   BackupTarget::Options options;
   options.state_directory = f.scratch.file("state");
   options.clock = &f.clock;
   const Result<BackupTarget> opened = BackupTarget::open(f.memory->share(), options);
   REQUIRE_OK(opened);
-  const Result<RestorePlan> plan = RestorePlan::make({*opened}, &*f.log, Fixture::request_for("alice"), f.into());
+  RestoreRequest request = Fixture::request_for("alice");
+  request.stop.backup_only = true;
+  const Result<RestorePlan> plan = RestorePlan::make({*opened}, &*f.log, request, f.into());
   REQUIRE_CODE(plan, damaged);
-  REQUIRE(plan.status().message().find("segment " + std::to_string(gone.last_sequence)) != std::string::npos);
+  REQUIRE(plan.status().message().find("segment " + std::to_string(gone.first_sequence)) != std::string::npos);
   REQUIRE(plan.status().hint().find("--to-lsn") != std::string::npos);
   const Result<TargetVerification> verified = opened->verify({});
   REQUIRE_OK(verified);

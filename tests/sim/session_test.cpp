@@ -216,7 +216,8 @@ TEST_CASE("a session that was begun and never run leaves nothing") {
   Fixture f;
   f.create_account("alice");
   { REQUIRE_OK(Session::begin(*f.target, f.session_options(Session::Kind::full))); }
-  REQUIRE(keys_below(*f.memory, "sessions").empty());
+  REQUIRE(keys_below(*f.memory, "sessions/").empty());
+  REQUIRE(keys_below(*f.memory, "sessions_tmp/").empty());
 }
 
 TEST_CASE("a host without a log is suspended for its snapshot and resumed whatever happens") {

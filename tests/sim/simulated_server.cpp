@@ -159,7 +159,7 @@ std::vector<Operation> SimulatedServer::invent_message_change(const MailboxState
       MessagePut copies;
       std::uint32_t uid = into.uidnext.value_or(1);
       for (const Message* message : messages) {
-        if (!random_.one_in(4)) continue;
+        if (!random_.one_in(4) || copies.messages.size() == 4) continue;
         copies.messages.push_back(*message);
         copies.messages.back().id = "m" + std::to_string(next_id_++);
         copies.messages.back().folder_id = into.id;

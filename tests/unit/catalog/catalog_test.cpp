@@ -20,6 +20,7 @@ using catalog::Frame;
 using catalog::Location;
 using catalog::Pack;
 using catalog::Part;
+using catalog::Trust;
 
 const Id128 kTarget = *Id128::parse("00112233445566778899aabbccddeeff");
 const Id128 kOther = *Id128::parse("ffeeddccbbaa99887766554433221100");
@@ -109,16 +110,16 @@ TEST_CASE("catalog knows every place of a part", "[catalog]") {
   const Pack first = random_pack(random, 1, 50);
   Pack second = first;
   second.id = pack_id(2);
-  second.durable = false;
+  second.trust = Trust::unsynced;
   REQUIRE_OK(catalog->add(std::vector<Pack>{second, first, first}));
   const auto found = catalog->find(first.parts[7].id);
   REQUIRE_OK(found);
   REQUIRE(found->size() == 2);
   CHECK(found->front().pack == first.id);  // the durable one
-  CHECK(found->front().pack_durable);
-  CHECK_FALSE(found->back().pack_durable);
-  REQUIRE_OK(catalog->mark_durable(std::vector<Id128>{second.id, pack_id(9)}));
-  CHECK(catalog->find(first.parts[7].id)->back().pack_durable);
+  CHECK(found->front().trust == Trust::durable);
+  CHECK(found->back().trust == Trust::unsynced);
+  REQUIRE_OK(catalog->mark(std::vector<Id128>{second.id, pack_id(9)}, Trust::damaged));
+  CHECK(catalog->find(first.parts[7].id)->back().trust == Trust::damaged);
 
   REQUIRE_OK(catalog->forget(std::vector<Id128>{first.id, pack_id(9)}));
   CHECK(places_of(*catalog, first.parts[7].id) == 1);

@@ -1,0 +1,28 @@
+#pragma once
+// Learns from a pack in the storage what it holds.
+
+#include <restante/storage.hpp>
+
+#include "content/pack_format.hpp"
+
+namespace restante::content {
+
+struct StoredPack {
+  Id128 id;
+  std::uint64_t size = 0;
+};
+
+/// Every pack of the storage, in the order of their ids. Objects with other keys are left out.
+[[nodiscard]] Result<std::vector<StoredPack>> list_packs(Storage& storage);
+
+/// The index, from the pack's end. `damaged` if it cannot be trusted, `unsupported`, `not_found`.
+[[nodiscard]] Result<Index> read_index(Storage& storage, const Id128& target, const StoredPack& pack);
+
+/// What the frames say, for a pack without a sound index: reads all of it and takes every frame whose
+/// checksum holds, wherever it stands. Frames that are damaged leave a gap. `damaged` if there is none.
+[[nodiscard]] Result<Index> salvage_index(Storage& storage, const Id128& target, const StoredPack& pack);
+
+/// What is wrong with the header at the beginning, which is read only to verify.
+[[nodiscard]] Status check_pack_header(const PackIdentity& identity, ByteView header);
+
+}  // namespace restante::content
