@@ -10,7 +10,7 @@ namespace {
 
 // A snapshot that overlapped an aborted transaction is read again; a host that aborts all the time must not
 // keep the session for ever.
-constexpr int kMaxAttempts = 5;
+constexpr int kMaxAttempts = 10;
 
 class StateSink final : public OpSink {
  public:

@@ -274,9 +274,9 @@ void SimulatedServer::begin(const std::string& account_id, std::vector<Operation
 
 void SimulatedServer::go_on(std::size_t index) {
   Open& open = open_[index];
-  if (open.stage == Stage::applied) return end(index, !random_.one_in(6));
+  if (open.stage == Stage::applied) return end(index, !random_.one_in(25));
   if (is_locked(open.account_id)) return;
-  if (random_.one_in(10)) return end(index, false);
+  if (random_.one_in(40)) return end(index, false);
   perform(open);
 }
 
