@@ -76,8 +76,9 @@ std::vector<Operation> SimulatedServer::invent(const std::string& account_id) {
 std::vector<Operation> SimulatedServer::invent_folder_change(const MailboxState& state) {
   std::vector<const Folder*> folders;
   for (const auto& [id, folder] : state.folders()) folders.push_back(&folder);
-  const Folder& chosen = *random_.pick(folders);
-  switch (random_.below(4)) {
+  // Only a restore leaves an account without folders.
+  const Folder chosen = folders.empty() ? Folder() : *random_.pick(folders);
+  switch (folders.empty() ? 3 : random_.below(4)) {
     case 0: {  // rename, or move below another
       Folder renamed = chosen;
       renamed.name = random_.text(3);
@@ -114,6 +115,7 @@ std::vector<Operation> SimulatedServer::invent_folder_change(const MailboxState&
 std::vector<Operation> SimulatedServer::change_uidvalidity(const MailboxState& state) {
   std::vector<const Folder*> folders;
   for (const auto& [id, folder] : state.folders()) folders.push_back(&folder);
+  if (folders.empty()) return {};
   Folder folder = *random_.pick(folders);
   folder.uidvalidity = next_uidvalidity_++;
   MessagePut again;
