@@ -123,6 +123,9 @@ void lay_out_maildirs(const fs::path& corpus, const fs::path& mail) {
     for (const fs::directory_entry& copied : fs::recursive_directory_iterator(to))
       if (copied.is_directory()) fs::permissions(copied.path(), fs::perms::owner_all);
     make_maildir(to);
+    // The corpus does not store empty directories, which every folder has.
+    for (const fs::directory_entry& folder : fs::directory_iterator(to))
+      if (folder.path().filename().string().starts_with('.') && folder.is_directory()) make_maildir(folder.path());
   }
 }
 

@@ -38,11 +38,19 @@ void SimulatedServer::create_accounts() {
     Folder inbox;
     inbox.id = "inbox-" + std::to_string(i);
     inbox.name = "INBOX";
-    inbox.uidvalidity = next_uidvalidity_++;
+    inbox.uidvalidity = new_uidvalidity();
     inbox.uidnext = 1;
     inbox.highest_modseq = 1;
     append_after_the_fact(id, {AccountPut{account}, FolderPut{inbox}});
   }
+}
+
+// Greater than any that a client may have seen (RFC 9051 §2.3.1.1), those of restores included.
+std::uint32_t SimulatedServer::new_uidvalidity() {
+  for (const auto& [id, mailbox] : host.mailboxes)
+    for (const auto& [folder_id, folder] : mailbox.folders())
+      newest_uidvalidity_ = std::max(newest_uidvalidity_, folder.uidvalidity);
+  return ++newest_uidvalidity_;
 }
 
 // --- Inventing changes ----------------------------------------------------------------------------------
@@ -92,7 +100,7 @@ std::vector<Operation> SimulatedServer::invent_folder_change(const MailboxState&
       if (random_.one_in(2)) {
         Folder again = chosen;
         again.id = "f" + std::to_string(next_id_++);
-        again.uidvalidity = next_uidvalidity_++;
+        again.uidvalidity = new_uidvalidity();
         again.uidnext = 1;
         operations.emplace_back(FolderPut{again});
       }
@@ -103,7 +111,7 @@ std::vector<Operation> SimulatedServer::invent_folder_change(const MailboxState&
       folder.id = "f" + std::to_string(next_id_++);
       folder.name = random_.text(2);
       folder.parent_id = random_.one_in(2) ? "" : chosen.id;
-      folder.uidvalidity = next_uidvalidity_++;
+      folder.uidvalidity = new_uidvalidity();
       folder.uidnext = 1;
       folder.highest_modseq = 1;
       return {FolderPut{folder}};
@@ -117,7 +125,7 @@ std::vector<Operation> SimulatedServer::change_uidvalidity(const MailboxState& s
   for (const auto& [id, folder] : state.folders()) folders.push_back(&folder);
   if (folders.empty()) return {};
   Folder folder = *random_.pick(folders);
-  folder.uidvalidity = next_uidvalidity_++;
+  folder.uidvalidity = new_uidvalidity();
   MessagePut again;
   std::uint32_t uid = 1;
   for (const auto& [key, message] : state.messages()) {

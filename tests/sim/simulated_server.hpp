@@ -64,6 +64,7 @@ class SimulatedServer {
   };
 
   void create_accounts();
+  [[nodiscard]] std::uint32_t new_uidvalidity();
   [[nodiscard]] std::vector<Operation> invent(const std::string& account_id);
   [[nodiscard]] std::vector<Operation> invent_folder_change(const MailboxState& state);
   [[nodiscard]] std::vector<Operation> invent_message_change(const MailboxState& state);
@@ -87,7 +88,7 @@ class SimulatedServer {
   std::vector<std::string> account_ids_;
   std::deque<Open> open_;
   std::uint64_t next_id_ = 1;
-  std::uint32_t next_uidvalidity_ = 100;
+  std::uint32_t newest_uidvalidity_ = 100;
 };
 
 }  // namespace restante::test
