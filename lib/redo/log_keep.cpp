@@ -104,7 +104,7 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
   std::size_t kept = 0;
   for (; kept + 1 < segments_.size(); ++kept) {
     const Segment& segment = segments_[kept];
-    if (segment.view == nullptr || !segment.view->extent().footer || segment.view->last_lsn() > passed) break;
+    if (segment.view == nullptr || segment.index != nullptr || segment.view->last_lsn() > passed) break;
     if (now.us - segment.view->extent().last_time.us < min_age_us) break;
   }
   std::uint64_t lowest = segments_[kept].header->sequence;

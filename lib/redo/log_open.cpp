@@ -238,7 +238,9 @@ Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSe
     segment.view = redo::sealed_segment(found.file, found.header, *seal);
     return segment;
   }
-  if (seal.status().code() != Code::no_space) return seal.status();
+  // A file that is shorter than its records is left as it is: damage is kept.
+  const bool is_short = seal.status().code() == Code::damaged;
+  if (seal.status().code() != Code::no_space && !is_short) return seal.status();
   redo::SegmentExtent extent;
   extent.end = next.previous_end;
   extent.last_lsn = next.first_lsn - 1;
@@ -246,7 +248,7 @@ Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSe
   extent.first_time = index->first_time();
   extent.last_time = index->last_time();
   segment.view = std::make_shared<const redo::RawSegment>(found.file, found.header, extent);
-  segment.index = std::make_shared<const redo::IndexBuilder>(std::move(*index));
+  if (!is_short) segment.index = std::make_shared<const redo::IndexBuilder>(std::move(*index));
   return segment;
 }
 

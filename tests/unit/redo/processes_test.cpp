@@ -1,0 +1,214 @@
+// R7: other processes, forked children, killed writers.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "redo_test.hpp"
+
+namespace restante::test {
+namespace {
+
+/// Runs `work` in a forked child, which ends with what it returns.
+class Child {
+ public:
+  explicit Child(const std::function<int()>& work) : pid_(::fork()) {
+    if (pid_ == 0) ::_exit(work());
+  }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  void kill() { ::kill(pid_, SIGKILL); }
+  int wait() {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_;
+};
+
+struct Pipe {
+  Pipe() { REQUIRE(::pipe(ends) == 0); }
+  ~Pipe() {
+    ::close(ends[0]);
+    if (ends[1] >= 0) ::close(ends[1]);
+  }
+  void close_writer() {
+    ::close(ends[1]);
+    ends[1] = -1;
+  }
+  std::string read_to_end() {
+    std::string all;
+    char buffer[4096];
+    for (;;) {
+      const ssize_t got = ::read(ends[0], buffer, sizeof buffer);
+      if (got <= 0) return all;
+      all.append(buffer, static_cast<std::size_t>(got));
+    }
+  }
+  int ends[2];
+};
+
+TEST_CASE("R7: another process is refused with the name and pid of the holder") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  RedoLog::Options options = options_with(clock);
+  options.holder = "imap server";
+  const std::string path = dir.file("redo");
+  Result<RedoLog> log = RedoLog::open(path, options);
+  REQUIRE_OK(log);
+  const pid_t parent = ::getpid();
+  Child child([&] {
+    RedoLog::Options mine = options_with(clock);
+    mine.holder = "backup";
+    const Result<RedoLog> refused = RedoLog::open(path, mine);
+    if (refused.ok() || refused.status().code() != Code::busy) return 1;
+    const std::string& message = refused.status().message();
+    if (message.find("imap server") == std::string::npos) return 2;
+    if (message.find(std::to_string(parent)) == std::string::npos) return 3;
+    return 0;
+  });
+  CHECK(child.wait() == 0);
+  // The child's attempt has not freed the lock.
+  Child second([&] { return RedoLog::open(path, options_with(clock)).status().code() == Code::busy ? 0 : 1; });
+  CHECK(second.wait() == 0);
+  REQUIRE_OK(append(*log, "alice", "still mine"));
+}
+
+TEST_CASE("R7: a forked child that uses an inherited handle is told so, and leaves it alone") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  const std::string path = dir.file("redo");
+  const RedoLog::Options options = options_with(clock);
+  {
+    Result<RedoLog> log = RedoLog::open(path, options);
+    REQUIRE_OK(log);
+    Result<Transaction> transaction = begin(*log, "alice", "in hand");
+    REQUIRE_OK(transaction);
+    const Lsn end = log->end();
+    Child child([&] {
+      const auto is_refused = [](const Status& status) {
+        return status.code() == Code::busy && status.message().find("forked") != std::string::npos;
+      };
+      if (!is_refused(append(*log, "alice", "child").status())) return 1;
+      if (!is_refused(transaction->commit().status())) return 2;
+      if (!is_refused(log->sync())) return 3;
+      if (!is_refused(log->roll())) return 4;
+      if (!is_refused(log->read({}).status())) return 5;
+      if (RedoLog::open(path, options).status().code() != Code::busy) return 6;
+      // Its handles go, and nothing happens to the parent's log.
+      { Transaction gone = std::move(*transaction); }
+      log = Status(Code::internal, "closed");
+      return 0;
+    });
+    CHECK(child.wait() == 0);
+    CHECK(log->end() == end);
+    Child second([&] { return RedoLog::open(path, options).status().code() == Code::busy ? 0 : 1; });
+    CHECK(second.wait() == 0);
+    REQUIRE_OK(transaction->commit());
+  }
+  Child child([&] {
+    Result<RedoLog> log = RedoLog::open(path, options);
+    return log.ok() && append(*log, "alice", "from a child").ok() ? 0 : 1;
+  });
+  CHECK(child.wait() == 0);
+  CHECK(read_all_of(*RedoLog::open(path, options)).ids == std::vector<std::string>{"in hand", "from a child"});
+}
+
+TEST_CASE("R7: a child may go on with a log that its parent has closed or left by dying") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  const std::string path = dir.file("redo");
+  const RedoLog::Options options = options_with(clock);
+  Child parent([&] {
+    Result<RedoLog> log = RedoLog::open(path, options);
+    if (!log.ok() || !append(*log, "alice", "parent").ok()) return 1;
+    const pid_t me = ::getpid();
+    Child grandchild([&] {
+      while (::getppid() == me) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      // The inherited handle is still there, and is not this process's.
+      Result<RedoLog> own = RedoLog::open(path, options);
+      return own.ok() && append(*own, "alice", "orphan").ok() ? 0 : 1;
+    });
+    ::raise(SIGKILL);
+    return 0;
+  });
+  CHECK(parent.wait() == -SIGKILL);
+  for (int i = 0; i < 200; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    Result<RedoLog> log = RedoLog::open(path, options);
+    if (!log.ok()) continue;  // the orphan has it
+    if (read_all_of(*log).ids == std::vector<std::string>{"parent", "orphan"}) return;
+  }
+  FAIL("the orphan's record did not come");
+}
+
+TEST_CASE("R7: a writer killed at any moment leaves everything it acknowledged") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  const std::string path = dir.file("redo");
+  const RedoLog::Options options = options_with(clock, 64u << 10);
+  Random random("kills");
+  std::set<std::string> acknowledged;
+  const int rounds = long_tests() ? 200 : 20;
+  for (int round = 0; round < rounds; ++round) {
+    Pipe pipe;
+    Child child([&] {
+      Result<RedoLog> opened = RedoLog::open(path, options);
+      if (!opened.ok()) return 1;
+      std::vector<std::thread> threads;
+      for (int t = 0; t < 3; ++t) {
+        threads.emplace_back([&, t] {
+          RedoLog log = *opened;
+          for (int i = 0;; ++i) {
+            const std::string id = std::to_string(round) + "." + std::to_string(t) + "." + std::to_string(i);
+            bool done = false;
+            if (i % 3 == 0) {
+              RedoLog::BeginOptions begin_options;
+              begin_options.ignore_unrecovered = true;
+              const std::vector<Operation> operations{host_op(id, 500)};
+              Result<Transaction> transaction = log.begin("bob", operations, begin_options);
+              done = transaction.ok() && transaction->commit({}, Sync::durable).ok();
+            } else {
+              done = append(log, "alice", id, 1500).ok();
+            }
+            if (!done) ::_exit(2);
+            const std::string line = id + "\n";
+            if (::write(pipe.ends[1], line.data(), line.size()) < 0) ::_exit(3);
+          }
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      return 0;
+    });
+    pipe.close_writer();
+    std::this_thread::sleep_for(std::chrono::microseconds(random.between(2'000, 60'000)));
+    child.kill();
+    CHECK(child.wait() == -SIGKILL);
+    std::string lines = pipe.read_to_end();
+    for (std::size_t at = 0, end = 0; (end = lines.find('\n', at)) != std::string::npos; at = end + 1) {
+      acknowledged.insert(lines.substr(at, end - at));
+    }
+    Result<RedoLog> log = RedoLog::open(path, options);
+    REQUIRE_OK(log);
+    const ReadBack back = read_all_of(*log);
+    REQUIRE(back.damages.empty());
+    const std::set<std::string> found(back.ids.begin(), back.ids.end());
+    REQUIRE(found.size() == back.ids.size());
+    for (const std::string& id : acknowledged) REQUIRE(found.contains(id));
+    Result<std::vector<Transaction>> unfinished = log->recover();
+    REQUIRE_OK(unfinished);
+    for (Transaction& transaction : *unfinished) REQUIRE_OK(transaction.abort());
+    if (round % 8 == 7) REQUIRE(log->verify()->damages.empty());
+  }
+  CHECK(acknowledged.size() > 10);
+}
+
+}  // namespace
+}  // namespace restante::test
