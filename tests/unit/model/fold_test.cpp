@@ -121,6 +121,15 @@ TEST_CASE("fold: an operation that names a UID reaches a message that only the s
     known.flags = kFlagSeen;
     CHECK(out.operations == std::vector<Operation>{folder("f"), MessagePut{{known}}});
   }
+  SECTION("in the order of the change, however it is addressed") {
+    FlagsUpdate by_uid{.folder_id = "f", .uidvalidity = 1, .messages = {{7}, {}}, .flags = kFlagSeen};
+    FlagsUpdate by_id{.folder_id = "f", .uidvalidity = 1, .messages = {{}, {"known"}}, .flags = kFlagDraft};
+    REQUIRE_OK(fold(*stream_of(snapshot), std::vector<Operation>{by_uid, by_id}, out));
+    REQUIRE_OK(fold(*stream_of(snapshot), std::vector<Operation>{by_id, by_uid}, out));
+    REQUIRE(out.operations.size() == 4);
+    CHECK(std::get<MessagePut>(out.operations[1]).messages[0].flags == kFlagDraft);
+    CHECK(std::get<MessagePut>(out.operations[3]).messages[0].flags == kFlagSeen);
+  }
   SECTION("another message at its UID") {
     const Message other{.id = "other", .folder_id = "f", .uidvalidity = 1, .uid = 7};
     REQUIRE_OK(fold(*stream_of(snapshot), std::vector<Operation>{MessagePut{{other}}}, out));
