@@ -68,6 +68,7 @@ class MailSource {
   [[nodiscard]] virtual Result<SnapshotInfo> snapshot(std::string_view account_id, OpSink& out) = 0;
 
   /// `not_found` when the message or item has gone since; that is no error if and only if the log says so.
+  /// `unsupported` for an item that has no content (a subscription, a directory): it stays without.
   /// `unsupported` for an item that has no content at all; items whose snapshot names none are asked for.
   [[nodiscard]] virtual Result<std::unique_ptr<ContentReader>> open_content(std::string_view account_id,
                                                                            const ContentPlace& place) = 0;

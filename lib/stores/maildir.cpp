@@ -19,8 +19,7 @@ namespace {
 constexpr std::size_t kMessagesPerPut = 256;
 
 FieldSet maildir_fields() {
-  return {Field::uid,        Field::uidnext, Field::internal_date, Field::keywords,
-          Field::attributes, Field::items};
+  return {Field::uid, Field::uidnext, Field::internal_date, Field::keywords, Field::attributes, Field::items};
 }
 
 Status put_messages(std::vector<Message> messages, OpSink& out) {

@@ -86,7 +86,7 @@ Result<AccountDir> AccountFinder::open_path(std::string_view id, const std::vect
   account.id = lower_case(id);
   Result<os::Fd> dir = os::open_dir(io_, pattern_.root());
   for (const std::string& name : path) {
-    if (!dir.ok()) return dir.status();
+    if (!dir.ok()) break;
     account.parent = std::move(*dir);
     account.name = name;
     dir = os::open_dir_at(io_, account.parent.get(), name);
@@ -96,7 +96,11 @@ Result<AccountDir> AccountFinder::open_path(std::string_view id, const std::vect
     if (Status synced = io_.fsync(account.parent.get()); !synced.ok()) return synced;
     dir = os::open_dir_at(io_, account.parent.get(), name);
   }
-  if (!dir.ok()) return dir.status();
+  if (!dir.ok()) {
+    // A link or a file has that name: not a mailbox.
+    const Result<os::FileInfo> info = io_.stat_at(account.parent.get(), account.name);
+    return info.ok() && info->type != os::FileType::directory ? no_account(id) : dir.status();
+  }
   account.fd = std::move(*dir);
   const Result<os::FileInfo> info = io_.fstat(account.fd.get());
   if (!info.ok()) return info.status();

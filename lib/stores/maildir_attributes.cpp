@@ -24,9 +24,7 @@ void take_number(const Attributes& attributes, const std::string& name, int radi
   if (!text.empty() && answer.ec == std::errc() && answer.ptr == end && parsed <= limit) value = parsed;
 }
 
-std::int64_t floor_div(std::int64_t value, std::int64_t by) {
-  return value / by - (value % by < 0 ? 1 : 0);
-}
+std::int64_t floor_div(std::int64_t value, std::int64_t by) { return value / by - (value % by < 0 ? 1 : 0); }
 
 }  // namespace
 

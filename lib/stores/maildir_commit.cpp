@@ -171,8 +171,8 @@ Status MaildirCommit::make_part(int dirfd, const char* name, const FolderEntry& 
   if (!made.ok() && made.code() != Code::already_exists) return made;
   const Result<os::Fd> part = os::open_dir_at(io_, dirfd, name);
   if (!part.ok()) return part.status();
-  return own_directory(part->get(), take_ownership(folder.record.attributes, of_folder,
-                                                   base::cat(name, '.')));
+  return own_directory(part->get(),
+                       take_ownership(folder.record.attributes, of_folder, base::cat(name, '.')));
 }
 
 Result<MaildirCommit::OpenFolder> MaildirCommit::open_folder(const FolderEntry& folder) {
@@ -418,8 +418,8 @@ Status MaildirCommit::change_message(FolderEntry& folder, OpenFolder& open, Mess
 // Date and ownership of a message that was there before.
 Status MaildirCommit::set_file(int dirfd, const std::string& name, const MessageEntry& entry) {
   const Ownership wanted = take_ownership(entry.record.attributes, model_.ownership.of_file());
-  const bool other_date = entry.record.internal_date &&
-                          *entry.record.internal_date != time_of_ns(entry.live->info.mtime_ns);
+  const bool other_date =
+      entry.record.internal_date && *entry.record.internal_date != time_of_ns(entry.live->info.mtime_ns);
   if (!other_date && wanted == Ownership::of(entry.live->info)) return {};
   const Result<os::Fd> fd = io_.open_at(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
   if (!fd.ok()) return fd.status();
@@ -433,8 +433,8 @@ Status MaildirCommit::set_file(int dirfd, const std::string& name, const Message
 Result<bool> MaildirCommit::find_again(const OpenFolder& open, FoundFile& file) {
   const Result<std::vector<FoundFile>> files = list_messages(io_, open.dir.get(), Look::names);
   if (!files.ok()) return files.status();
-  const auto found = std::find_if(files->begin(), files->end(),
-                                  [&](const FoundFile& other) { return other.id == file.id; });
+  const auto found =
+      std::find_if(files->begin(), files->end(), [&](const FoundFile& other) { return other.id == file.id; });
   if (found == files->end()) return false;
   file.name = found->name;
   file.in_new = found->in_new;

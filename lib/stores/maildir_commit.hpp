@@ -48,8 +48,7 @@ class MaildirCommit {
   void settle_keywords(FolderEntry& folder);
   Status write_keywords(FolderEntry& folder, int dirfd);
   Status write_uidlist(FolderEntry& folder, int dirfd);
-  Status publish_owned(int dirfd, const std::string& name, std::string_view text,
-                       const Ownership& ownership);
+  Status publish_owned(int dirfd, const std::string& name, std::string_view text, const Ownership& ownership);
   Status remove_indexes(int dirfd);
   Status publish_messages(FolderEntry& folder, OpenFolder& open);
   Status change_messages(FolderEntry& folder);

@@ -48,8 +48,7 @@ class ContentFinder {
   Result<IndexPtr> index_of(std::string_view account_id, bool fresh);
   IndexPtr keep(const std::string& account_id, IndexPtr index);
   Result<os::Fd> open_message(ContentIndex& index, const std::string& folder_id, const std::string& id);
-  Result<std::string> id_of_uid(std::string_view account_id, const std::string& folder_id,
-                                std::uint32_t uid);
+  Result<std::string> id_of_uid(std::string_view account_id, const std::string& folder_id, std::uint32_t uid);
   Result<std::unique_ptr<ContentReader>> open_item(std::string_view account_id, const std::string& path);
 
   os::Io& io_;

@@ -164,8 +164,7 @@ class Lister {
         out.push_back(std::move(files[i]));
       }
     }
-    std::sort(out.begin(), out.end(),
-              [](const FoundFile& a, const FoundFile& b) { return a.id < b.id; });
+    std::sort(out.begin(), out.end(), [](const FoundFile& a, const FoundFile& b) { return a.id < b.id; });
     return out;
   }
 

@@ -21,11 +21,8 @@ struct FlagLetter {
   char letter;
   std::uint32_t flag;
 };
-constexpr std::array<FlagLetter, 5> kFlagLetters = {{{'D', kFlagDraft},
-                                                     {'F', kFlagFlagged},
-                                                     {'R', kFlagAnswered},
-                                                     {'S', kFlagSeen},
-                                                     {'T', kFlagDeleted}}};
+constexpr std::array<FlagLetter, 5> kFlagLetters = {
+    {{'D', kFlagDraft}, {'F', kFlagFlagged}, {'R', kFlagAnswered}, {'S', kFlagSeen}, {'T', kFlagDeleted}}};
 
 void sort_letters(std::string& letters) {
   std::sort(letters.begin(), letters.end());

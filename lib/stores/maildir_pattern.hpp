@@ -12,8 +12,8 @@ namespace restante::stores {
 
 /// An account's address in parts, as far as a path has told them.
 struct AddressParts {
-  std::optional<std::string> user;  // %u
-  std::optional<std::string> name;  // %n
+  std::optional<std::string> user;    // %u
+  std::optional<std::string> name;    // %n
   std::optional<std::string> domain;  // %d
 };
 

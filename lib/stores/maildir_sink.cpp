@@ -170,9 +170,9 @@ void MaildirTransaction::put_account(const AccountPut& put, ElementOutcome& outc
   model_.deleted = false;
   const Ownership wanted = take_ownership(put.account.attributes, model_.ownership);
   model_.ownership_touched |= wanted != model_.ownership;
-  outcome.outcome = made_ || revived               ? Outcome::created
+  outcome.outcome = made_ || revived             ? Outcome::created
                     : wanted != model_.ownership ? Outcome::changed
-                                                   : Outcome::kept;
+                                                 : Outcome::kept;
   model_.ownership = wanted;
   if (lower_case(put.account.id) != account_.id) outcome.id = account_.id;
 }
@@ -212,19 +212,19 @@ std::string MaildirTransaction::why_folder_refused(const Folder& folder) const {
   return {};
 }
 
-// The live folder that an operation means whose id the Maildir does not tell.
+// The live folder that an operation means whose id the Maildir does not tell. One that an operation named
+// already by another id is not meant: two folders may share a GUID or a path.
 FolderEntry* MaildirTransaction::resolve(const Folder& folder, const std::string& dir) const {
   const std::string& guid = attribute_of(folder.attributes, attribute::kGuid);
+  FolderEntry* of_path = nullptr;
   for (const auto& entry : model_.folders) {
-    if (entry->deleted) continue;
-    const std::string& live_guid = attribute_of(entry->record.attributes, attribute::kGuid);
-    if (!guid.empty() && guid == live_guid) return entry.get();
-    if (entry->record.attributes.contains(attribute::kNonexistent) || guid.empty() || live_guid.empty() ||
-        dir == kInboxDir) {
-      if (model_.dir_of(*entry) == dir) return entry.get();
-    }
+    if (entry->deleted || entry->put) continue;
+    const std::string live_guid = entry->live_uidlist ? entry->live_uidlist->guid : "";
+    if (!guid.empty() && guid == live_guid && entry->is_inbox() == (dir == kInboxDir)) return entry.get();
+    const bool may_be = guid.empty() || live_guid.empty() || dir == kInboxDir;
+    if (may_be && model_.dir_of(*entry) == dir) of_path = entry.get();
   }
-  return nullptr;
+  return of_path;
 }
 
 // The id that the next listing gives the folder.
@@ -292,7 +292,10 @@ void MaildirTransaction::put_folder(const Folder& folder, ElementOutcome& outcom
     }
     entry->record.uidnext = std::max(folder.uidnext.value_or(1), entry->record.uidnext.value_or(1));
   }
-  if (is_new || (before.attributes.contains(attribute::kNonexistent) && entry->has_directory())) {
+  const bool appears = before.attributes.contains(attribute::kNonexistent) && entry->has_directory();
+  const bool is_first_inbox =
+      attribute_of(before.attributes, attribute::kMissing).starts_with("cur") && entry->live_dir == kInboxDir;
+  if (is_new || appears || is_first_inbox) {
     // Its keywords are free to be what they were.
     entry->keywords = KeywordMap::parse(attribute_of(folder.attributes, attribute::kKeywords));
     outcome.outcome = Outcome::created;
@@ -320,8 +323,7 @@ Status MaildirTransaction::renew(FolderEntry& folder, std::uint32_t recorded) {
   if (Status loaded = load_messages(folder); !loaded.ok()) return loaded;
   const std::int64_t now = system_clock().now().us / 1'000'000;
   const std::uint32_t above = std::max(live, recorded) + 1;
-  folder.record.uidvalidity =
-      now > above && now < UINT32_MAX ? static_cast<std::uint32_t>(now) : above;
+  folder.record.uidvalidity = now > above && now < UINT32_MAX ? static_cast<std::uint32_t>(now) : above;
   folder.renewed = true;
   return {};
 }
@@ -398,8 +400,8 @@ Status MaildirTransaction::update_message(FolderEntry& folder, MessageEntry& ent
   return {};
 }
 
-Status MaildirTransaction::create_message(FolderEntry& folder, const Message& message,
-                                          ContentOpener& content, ElementOutcome& outcome) {
+Status MaildirTransaction::create_message(FolderEntry& folder, const Message& message, ContentOpener& content,
+                                          ElementOutcome& outcome) {
   if (!message.content) {
     refuse(outcome, "its content is not known");
     return {};
@@ -451,8 +453,7 @@ std::string MaildirTransaction::new_id(const FolderEntry& folder, const Message&
 }
 
 // `wanted`, or the next free one if another message has it.
-std::uint32_t MaildirTransaction::take_uid(FolderEntry& folder, const std::string& id,
-                                           std::uint32_t wanted) {
+std::uint32_t MaildirTransaction::take_uid(FolderEntry& folder, const std::string& id, std::uint32_t wanted) {
   const auto holder = folder.by_uid.find(wanted);
   if (holder != folder.by_uid.end() && holder->second != id) {
     std::uint32_t next = folder.record.uidnext.value_or(1);
@@ -592,7 +593,8 @@ std::string MaildirTransaction::why_file_refused(const Item& item) const {
   if (is_passed_over(name)) return "indexes and locks are not restored";
   if (is_modelled(name) && levels <= 2) return "this file is made from folders and messages";
   const std::string top = item.id.substr(0, item.id.find('/'));
-  const bool in_tmp = (levels > 1 && top == "tmp") || item.id == "tmp" || item.id == "cur" || item.id == "new";
+  const bool in_tmp =
+      (levels > 1 && top == "tmp") || item.id == "tmp" || item.id == "cur" || item.id == "new";
   if (in_tmp) return "this place belongs to the server";
   const std::string& target = attribute_of(item.attributes, attribute::kSymlink);
   if (item.attributes.contains(attribute::kSymlink) && !stays_inside(item.id, target)) {
@@ -622,8 +624,8 @@ Status MaildirTransaction::put_file(const Item& item, ContentOpener& content, El
     const std::optional<std::int64_t> mtime_ns =
         parse_time_text(attribute_of(item.attributes, attribute::kMtime));
     Stage::File file;
-    if (Status staged = stage_content(*item.content, content, ownership, mtime_ns ? &*mtime_ns : nullptr,
-                                      file, outcome);
+    if (Status staged =
+            stage_content(*item.content, content, ownership, mtime_ns ? &*mtime_ns : nullptr, file, outcome);
         !staged.ok() || outcome.outcome == Outcome::refused) {
       return staged;
     }
@@ -640,8 +642,8 @@ Status MaildirTransaction::put_file(const Item& item, ContentOpener& content, El
 Status MaildirTransaction::delete_item(const ItemDelete& operation, ElementOutcome& outcome) {
   if (operation.kind == kSubscriptionKind) {
     load_subscriptions();
-    const std::size_t gone = std::erase_if(*model_.subscriptions,
-                                           [&](const Item& item) { return item.id == operation.id; });
+    const std::size_t gone =
+        std::erase_if(*model_.subscriptions, [&](const Item& item) { return item.id == operation.id; });
     if (gone == 0) return {};
     model_.subscriptions_touched = true;
     outcome.outcome = Outcome::removed;

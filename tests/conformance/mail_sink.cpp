@@ -30,7 +30,8 @@ class Contents final : public ContentOpener {
 
 class Check {
  public:
-  explicit Check(MailSinkPlace& place) : source(place.source()), sink(place.sink()), address(place.address()) {
+  explicit Check(MailSinkPlace& place)
+      : source(place.source()), sink(place.sink()), address(place.address()) {
     const Result<std::string> id = sink.new_account_id(address);
     ok(id.status(), "new_account_id");
     if (id.ok()) account = *id;
@@ -46,7 +47,9 @@ class Check {
   void that(bool holds, const std::string& what) {
     if (!holds && failure.empty()) failure = what;
   }
-  void ok(const Status& status, const std::string& what) { that(status.ok(), what + ": " + status.to_string()); }
+  void ok(const Status& status, const std::string& what) {
+    that(status.ok(), what + ": " + status.to_string());
+  }
   void fails(const Status& status, Code code, const std::string& what) {
     that(status.code() == code, what + " answered " + std::string(name_of(status.code())) + " instead of " +
                                     std::string(name_of(code)));
@@ -63,7 +66,8 @@ class Check {
       ok((*transaction)->apply(operation, contents, outcomes), describe(operation));
       const auto* put = std::get_if<MessagePut>(&operation);
       const std::size_t elements = put == nullptr ? 1 : put->messages.size();
-      that(outcomes.size() == elements, describe(operation) + " has " + std::to_string(outcomes.size()) + " outcomes");
+      that(outcomes.size() == elements,
+           describe(operation) + " has " + std::to_string(outcomes.size()) + " outcomes");
       for (std::size_t i = 0; i < outcomes.size(); ++i) {
         that(outcomes[i].element == i, describe(operation) + ": outcomes are not in order");
         that(outcomes[i].outcome != Outcome::refused || !outcomes[i].reason.empty(),
@@ -155,7 +159,9 @@ class Check {
   // The mailbox above in the store, by whatever way it has.
   bool make() {
     const SinkTraits traits = sink.traits();
-    const Identity identity = traits.can_exact ? Identity::exact : traits.can_renew ? Identity::renew : Identity::keep;
+    const Identity identity = traits.can_exact   ? Identity::exact
+                              : traits.can_renew ? Identity::renew
+                                                 : Identity::keep;
     perform({identity, Continuity::reset, true}, mailbox());
     return failure.empty();
   }
@@ -222,7 +228,8 @@ void keep_leaves_what_is_there(Check& check) {
   put.messages[0].content = check.contents.add("second");
   put.messages[0].uid = 0;
   const auto outcomes = check.perform(in_place(Identity::keep), {put});
-  check.that(outcomes.size() == 1 && outcomes[0].outcome == Outcome::created, "a returning message was not created");
+  check.that(outcomes.size() == 1 && outcomes[0].outcome == Outcome::created,
+             "a returning message was not created");
 
   const MailboxState after = check.state();
   const std::map<std::string, Message> now = check.by_text(after, "INBOX");
@@ -251,9 +258,10 @@ void renew_gives_a_greater_uidvalidity(Check& check) {
   const Folder* inbox = check.folder(state, "INBOX");
   if (inbox == nullptr) return check.that(false, "there is no INBOX");
   check.that(inbox->uidvalidity > 7, "uidvalidity is not greater");
-  check.that(std::any_of(outcomes.begin(), outcomes.end(),
-                         [&](const ElementOutcome& outcome) { return outcome.uidvalidity == inbox->uidvalidity; }),
-             "no outcome tells the new uidvalidity");
+  check.that(
+      std::any_of(outcomes.begin(), outcomes.end(),
+                  [&](const ElementOutcome& outcome) { return outcome.uidvalidity == inbox->uidvalidity; }),
+      "no outcome tells the new uidvalidity");
   const std::map<std::string, Message> messages = check.by_text(state, "INBOX");
   check.that(messages.size() == 3 && messages.at("third").uid == 12, "recorded uids are not kept");
 }
@@ -279,7 +287,8 @@ void flags_change(Check& check) {
   check.perform(in_place(Identity::keep), {update});
   after = check.by_text(check.state(), "INBOX")["first"];
   check.that(after.flags == kFlagDeleted && after.keywords.empty(), "remove");
-  check.that(after.uid == before.uid && after.internal_date == before.internal_date, "flags changed more than flags");
+  check.that(after.uid == before.uid && after.internal_date == before.internal_date,
+             "flags changed more than flags");
 }
 
 void folders_are_renamed_and_removed(Check& check) {
@@ -291,9 +300,11 @@ void folders_are_renamed_and_removed(Check& check) {
   const MailboxState renamed = check.state();
   check.that(check.folder(renamed, "Arbeit") != nullptr, "a renamed folder is not there");
   check.that(check.folder(renamed, "Work") == nullptr, "a renamed folder has its old name too");
-  check.that(check.by_text(renamed, "Arbeit/Reports \xc3\xbc").size() == 1, "a renamed folder lost what is below it");
+  check.that(check.by_text(renamed, "Arbeit/Reports \xc3\xbc").size() == 1,
+             "a renamed folder lost what is below it");
   if (!check.failure.empty()) return;
-  check.perform(in_place(Identity::keep), {FolderDelete{check.folder(renamed, "Arbeit/Reports \xc3\xbc")->id}});
+  check.perform(in_place(Identity::keep),
+                {FolderDelete{check.folder(renamed, "Arbeit/Reports \xc3\xbc")->id}});
   const MailboxState removed = check.state();
   check.that(check.folder(removed, "Arbeit/Reports \xc3\xbc") == nullptr, "a deleted folder is there");
   check.that(check.folder(removed, "Arbeit") != nullptr, "deleting a folder took its parent");
@@ -330,14 +341,16 @@ void content_that_fails_refuses_one_message(Check& check) {
   if (outcomes.size() != 2) return;
   check.that(outcomes[0].outcome == Outcome::refused, "a message without content was not refused");
   check.that(outcomes[1].outcome == Outcome::created, "the message behind a refused one was not created");
-  check.that(check.by_text(check.state(), "INBOX").size() == 4, "the message behind a refused one is not there");
+  check.that(check.by_text(check.state(), "INBOX").size() == 4,
+             "the message behind a refused one is not there");
 }
 
 void abort_undoes_what_it_says(Check& check) {
   if (!check.make() || !check.sink.traits().atomic) return;
   const MailboxState before = check.state();
   for (const bool by_abort : {true, false}) {
-    Result<std::unique_ptr<SinkTransaction>> transaction = check.sink.begin(check.account, in_place(Identity::keep));
+    Result<std::unique_ptr<SinkTransaction>> transaction =
+        check.sink.begin(check.account, in_place(Identity::keep));
     check.ok(transaction.status(), "begin");
     if (!transaction.ok()) return;
     std::vector<ElementOutcome> outcomes;

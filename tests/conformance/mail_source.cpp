@@ -17,7 +17,9 @@ class Check {
   void that(bool holds, const std::string& what) {
     if (!holds && failure.empty()) failure = what;
   }
-  void ok(const Status& status, const std::string& what) { that(status.ok(), what + ": " + status.to_string()); }
+  void ok(const Status& status, const std::string& what) {
+    that(status.ok(), what + ": " + status.to_string());
+  }
   void fails(const Status& status, Code code, const std::string& what) {
     that(status.code() == code, what + " answered " + std::string(name_of(status.code())) + " instead of " +
                                     std::string(name_of(code)));
@@ -99,10 +101,12 @@ void a_snapshot_is_one(Check& check) {
         uidvalidity[folder->folder.id] = folder->folder.uidvalidity;
       } else if (const auto* put_messages = std::get_if<MessagePut>(&operation)) {
         for (const Message& message : put_messages->messages) {
-          check.that(folders.contains(message.folder_id), "message " + message.id + " stands before its folder");
+          check.that(folders.contains(message.folder_id),
+                     "message " + message.id + " stands before its folder");
           check.that(uidvalidity[message.folder_id] == message.uidvalidity,
                      "message " + message.id + " has another uidvalidity than its folder");
-          check.that(messages.insert({message.folder_id, message.id}).second, "message " + message.id + " twice");
+          check.that(messages.insert({message.folder_id, message.id}).second,
+                     "message " + message.id + " twice");
           check.that(message.uid == 0 || uids.insert({message.folder_id, message.uid}).second,
                      "uid " + std::to_string(message.uid) + " twice in a folder");
         }
@@ -159,7 +163,8 @@ void content_opens_and_is_what_was_told(Check& check) {
     for (const Message& message : check.messages(account.id)) {
       Bytes bytes[2];
       for (Bytes& one : bytes) {
-        Result<std::unique_ptr<ContentReader>> reader = check.source.open_content(account.id, place_of(message));
+        Result<std::unique_ptr<ContentReader>> reader =
+            check.source.open_content(account.id, place_of(message));
         check.ok(reader.status(), "content of message " + message.id);
         if (!reader.ok()) return;
         Result<Bytes> read = read_all(**reader);

@@ -15,8 +15,8 @@ void require_round_trip(const fs::path& box) {
   TestStore from(scratch.path() / "one");
   Backup backup = back_up(*from.store, kAlice);
   TestStore to(scratch.path() / "two");
-  const auto outcomes =
-      perform(*to.store, kAlice, {Identity::exact, Continuity::reset, true}, backup.operations, backup.contents);
+  const auto outcomes = perform(*to.store, kAlice, {Identity::exact, Continuity::reset, true},
+                                backup.operations, backup.contents);
   for (const std::string& reason : refusals(outcomes)) FAIL_CHECK(reason);
   require_same_tree(scratch.path() / "one/alice", scratch.path() / "two/alice");
 }

@@ -76,9 +76,8 @@ TEST_CASE("maildir: messages of every kind", "[stores]") {
   CHECK(get("15.host").attributes == Attributes{{"mode", "0640"}});
   CHECK(get("17.link").internal_date == flags.internal_date);
   CHECK(get("18.old").internal_date == Time{-99'500'000});
-  const auto count = std::count_if(state.messages().begin(), state.messages().end(), [&](const auto& one) {
-    return one.first.first == flags.folder_id;
-  });
+  const auto count = std::count_if(state.messages().begin(), state.messages().end(),
+                                   [&](const auto& one) { return one.first.first == flags.folder_id; });
   CHECK(count == 21);
   CHECK(message_named(state, "INBOX", ".hidden") == nullptr);
 
@@ -106,8 +105,10 @@ TEST_CASE("maildir: folders of every kind", "[stores]") {
   for (const auto& [id, folder] : state.folders()) paths.push_back(state.path_of(id));
   std::sort(paths.begin(), paths.end());
   CHECK(paths == std::vector<std::string>{"Copy", "Deep", "Deep/er", "Deep/er/still", "Empty",
-                                          "Entw\xc3\xbcrfe", "Gr\xc3\xbc\xc3\x9f" "e", "INBOX", "INBOX",
-                                          "INBOX/Child", "Work", "Work/Reports"});
+                                          "Entw\xc3\xbcrfe",
+                                          "Gr\xc3\xbc\xc3\x9f"
+                                          "e",
+                                          "INBOX", "INBOX", "INBOX/Child", "Work", "Work/Reports"});
   const std::string guid(32, 'a');
   CHECK(state.folders().contains(guid));
   CHECK(state.folders().at(guid).uidnext == 21);
@@ -121,9 +122,12 @@ TEST_CASE("maildir: folders of every kind", "[stores]") {
   CHECK(folder_named(state, "Work/Reports")->uidvalidity == 0);
   CHECK_FALSE(folder_named(state, "Work/Reports")->uidnext.has_value());
   CHECK(folder_named(state, "Copy")->id == "path:5:.Copy");
-  CHECK(folder_named(state, "Empty")->attributes ==
-        Attributes{{"guid", std::string(32, 'b')}, {"mode", "0750"}, {"uidlist", "X-extra"},
-                   {"cur.mode", "0700"}, {"new.mode", "0700"}, {"tmp.mode", "0700"}});
+  CHECK(folder_named(state, "Empty")->attributes == Attributes{{"guid", std::string(32, 'b')},
+                                                               {"mode", "0750"},
+                                                               {"uidlist", "X-extra"},
+                                                               {"cur.mode", "0700"},
+                                                               {"new.mode", "0700"},
+                                                               {"tmp.mode", "0700"}});
   CHECK(message_named(state, "Work/Reports", "r1")->uid == 0);
   CHECK(message_named(state, "Work", "w1")->attributes.at("letters") == "a");
   CHECK(store.warnings.find("guid of another folder") != std::string::npos);
@@ -143,10 +147,10 @@ TEST_CASE("maildir: every other file is an item", "[stores]") {
   }
   CHECK(subscriptions == std::vector<std::string>{"A", "Work", "Work/Reports", "not there"});
   CHECK(files == std::vector<std::string>{"..odd/cur/1:2,S", ".Work/maildirfolder", ".dovecot.sieve",
-                                          ".nocur/new/1", "bar/baz/cur/1:2,S", "cur/.hidden",
-                                          "cur/sub/x:2,S", "dovecot-acl", "dovecot-uidvalidity",
-                                          "dovecot-uidvalidity.65538001", "empty-dir", "maildirsize",
-                                          "sieve", "sieve/main.sieve"});
+                                          ".nocur/new/1", "bar/baz/cur/1:2,S", "cur/.hidden", "cur/sub/x:2,S",
+                                          "dovecot-acl", "dovecot-uidvalidity",
+                                          "dovecot-uidvalidity.65538001", "empty-dir", "maildirsize", "sieve",
+                                          "sieve/main.sieve"});
   const auto item = [&](const std::string& id) { return state.items().at({"file", id}); };
   CHECK(item("sieve").attributes == Attributes{{"mode", "0755"}, {"type", "directory"}});
   CHECK(item("empty-dir").attributes == Attributes{{"type", "directory"}});
@@ -157,7 +161,8 @@ TEST_CASE("maildir: every other file is an item", "[stores]") {
   for (const char* id : {".dovecot.sieve", "sieve", "empty-dir"}) {
     REQUIRE_CODE(store->open_content(kAlice, place_of(item(id))), unsupported);
   }
-  REQUIRE_CODE(store->open_content(kAlice, place_of(state.items().at({"subscription", "Work"}))), unsupported);
+  REQUIRE_CODE(store->open_content(kAlice, place_of(state.items().at({"subscription", "Work"}))),
+               unsupported);
   CHECK(store.warnings.find("pipe is neither") != std::string::npos);
   CHECK(store.warnings.find("is a link") != std::string::npos);
 }
@@ -180,8 +185,8 @@ TEST_CASE("R9: hostile places are not read", "[stores]") {
   CHECK(state.messages().empty());
   CHECK(state.folders().size() == 2);
   REQUIRE_CODE(store->find_account("eve@example.com"), not_found);
-  for (const std::string path : {"../../secret.txt", "files/cur/1:2,S", "/etc/passwd", ".Linked/new/1:2,S", "cur/2:2,S",
-                                 "..", "", "a//b", ".Secret/cur/1:2,S"}) {
+  for (const std::string path : {"../../secret.txt", "files/cur/1:2,S", "/etc/passwd", ".Linked/new/1:2,S",
+                                 "cur/2:2,S", "..", "", "a//b", ".Secret/cur/1:2,S"}) {
     INFO(path);
     ContentPlace place;
     place.item_kind = "file";
@@ -224,7 +229,8 @@ TEST_CASE("R9: renames and moves during a listing neither hide nor double a mess
     std::vector<std::string> flags(kMessages, "cur/");
     std::vector<std::string> names;
     for (int i = 0; i < kMessages; ++i) {
-      names.push_back((box / "cur" / ("message-with-quite-a-long-name." + std::to_string(i) + ":2,")).string());
+      names.push_back(
+          (box / "cur" / ("message-with-quite-a-long-name." + std::to_string(i) + ":2,")).string());
     }
     while (!stop) {
       // One message again and again, then others: both kinds of bad luck.

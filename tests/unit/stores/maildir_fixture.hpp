@@ -1,8 +1,8 @@
 #pragma once
 // Maildirs made by hand, and what tests compare.
 
-#include <restante/maildir.hpp>
 #include <restante/mailbox_state.hpp>
+#include <restante/maildir.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -106,9 +106,7 @@ class ContentBox final : public ContentOpener {
     contents_[ref.digest] = std::move(bytes);
     return ref;
   }
-  ContentRef add(std::string_view text) {
-    return add(Bytes(as_bytes(text).begin(), as_bytes(text).end()));
-  }
+  ContentRef add(std::string_view text) { return add(Bytes(as_bytes(text).begin(), as_bytes(text).end())); }
   Result<std::unique_ptr<ContentReader>> open(const ContentRef& content) override {
     const auto found = contents_.find(content.digest);
     if (found == contents_.end()) return Status(Code::not_found, "no such content");
@@ -150,8 +148,8 @@ inline Backup back_up(MailSource& source, const std::string& account) {
   return backup;
 }
 
-inline std::vector<ElementOutcome> perform(MailSink& sink, const std::string& account,
-                                           const SinkBegin& begin, const std::vector<Operation>& operations,
+inline std::vector<ElementOutcome> perform(MailSink& sink, const std::string& account, const SinkBegin& begin,
+                                           const std::vector<Operation>& operations,
                                            ContentOpener& contents) {
   Result<std::unique_ptr<SinkTransaction>> transaction = sink.begin(account, begin);
   REQUIRE_OK(transaction);
@@ -178,7 +176,8 @@ inline std::map<std::string, std::string> tree_of(const fs::path& root) {
   for (auto it = fs::recursive_directory_iterator(root); it != fs::recursive_directory_iterator(); ++it) {
     const std::string path = fs::relative(it->path(), root).string();
     const std::string name = it->path().filename().string();
-    if (name.starts_with("dovecot.index") || name.starts_with("dovecot.list.index") || name.ends_with(".lock")) {
+    if (name.starts_with("dovecot.index") || name.starts_with("dovecot.list.index") ||
+        name.ends_with(".lock")) {
       continue;
     }
     const bool tmp_of_folder = name == "tmp" && fs::is_directory(it->path().parent_path() / "cur") &&
@@ -194,9 +193,11 @@ inline std::map<std::string, std::string> tree_of(const fs::path& root) {
     if (S_ISLNK(st.st_mode)) {
       line << " -> " << fs::read_symlink(it->path()).string();
     } else if (S_ISREG(st.st_mode)) {
-      const bool made_anew = name == "dovecot-uidlist" || name == "dovecot-keywords" || name == "subscriptions";
+      const bool made_anew =
+          name == "dovecot-uidlist" || name == "dovecot-keywords" || name == "subscriptions";
       if (!made_anew) line << ' ' << st.st_mtim.tv_sec << '.' << st.st_mtim.tv_nsec / 1000;
-      if (name != "dovecot-uidlist") line << ' ' << content_ref_of(as_bytes(read_text(it->path()))).digest.to_string();
+      if (name != "dovecot-uidlist")
+        line << ' ' << content_ref_of(as_bytes(read_text(it->path()))).digest.to_string();
     } else {
       line << " dir";
     }
@@ -211,8 +212,10 @@ inline void require_same_tree(const fs::path& a, const fs::path& b) {
   std::string differences;
   for (const auto& [path, line] : left) {
     const auto other = right.find(path);
-    if (other == right.end()) differences += "only before: " + path + "\n";
-    else if (other->second != line) differences += path + ": " + line + " != " + other->second + "\n";
+    if (other == right.end())
+      differences += "only before: " + path + "\n";
+    else if (other->second != line)
+      differences += path + ": " + line + " != " + other->second + "\n";
   }
   for (const auto& [path, line] : right) {
     if (!left.contains(path)) differences += "only after: " + path + "\n";

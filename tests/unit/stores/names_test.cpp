@@ -19,7 +19,8 @@ TEST_CASE("mutf7: the examples of RFC 3501 and pairs beyond the first plane", "[
 }
 
 TEST_CASE("mutf7: what does not come back exactly is no modified UTF-7", "[stores]") {
-  for (const char* text : {"&", "&AP", "&AEE-", "a&APw-&APw-b", "\xc3\xbc", "&2D0-", "&3gA-", "&AP!-", "&APx-"}) {
+  for (const char* text :
+       {"&", "&AP", "&AEE-", "a&APw-&APw-b", "\xc3\xbc", "&2D0-", "&3gA-", "&AP!-", "&APx-"}) {
     INFO(text);
     CHECK_FALSE(from_mutf7(text).has_value());
   }
@@ -30,8 +31,8 @@ TEST_CASE("mutf7: every name comes back", "[stores]") {
   for (int i = 0; i < 2000; ++i) {
     std::string name;
     for (std::uint64_t n = random.between(1, 12); n > 0; --n) {
-      static constexpr const char* kPieces[] = {"a", "&", "-", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x93\xa7",
-                                                "\x7f", "\n", ","};
+      static constexpr const char* kPieces[] = {
+          "a", "&", "-", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x93\xa7", "\x7f", "\n", ","};
       name += kPieces[random.below(std::size(kPieces))];
     }
     CHECK(from_mutf7(to_mutf7(name)) == name);
@@ -69,8 +70,7 @@ TEST_CASE("maildir names: folders", "[stores]") {
 TEST_CASE("maildir uidlist: version 3 comes back, lies are put right", "[stores]") {
   std::string warnings;
   const WarningFunction warn = [&](std::string_view text) { warnings += std::string(text) + "\n"; };
-  const std::string text =
-      "3 V1178286390 N1 Gc7b4d38ad2ff6e5a6b130000ba8acf8f\n7 :a\n9 Gx W10 :b,S=5:2,S\n";
+  const std::string text = "3 V1178286390 N1 Gc7b4d38ad2ff6e5a6b130000ba8acf8f\n7 :a\n9 Gx W10 :b,S=5:2,S\n";
   const std::optional<Uidlist> list = parse_uidlist(as_bytes(text), warn);
   REQUIRE(list);
   CHECK(warnings.empty());
@@ -111,7 +111,8 @@ TEST_CASE("maildir uidlist: version 1, CRLF, duplicates, disorder, truncation", 
   CHECK(warnings.find("repeats a uid") != std::string::npos);
   CHECK(warnings.find("listed twice") != std::string::npos);
 
-  for (const char* broken : {"", "2 V5 N3\n", "garbage", "3 N5\n", "3 V0 N1\n", "1 x 5\n", "3 V4294967296\n"}) {
+  for (const char* broken :
+       {"", "2 V5 N3\n", "garbage", "3 N5\n", "3 V0 N1\n", "1 x 5\n", "3 V4294967296\n"}) {
     INFO(broken);
     CHECK_FALSE(parse(broken).has_value());
   }
@@ -197,8 +198,8 @@ TEST_CASE("maildir pattern: no address climbs out", "[stores]") {
   const Result<AccountPattern> pattern = AccountPattern::parse("/srv/mail", "example.com");
   REQUIRE_OK(pattern);
   CHECK(pattern->path_of("a@example.com").ok());
-  for (const std::string address : {"../x@example.com", "..@example.com", "a/b@example.com", "@example.com", "",
-                                    ".hidden@example.com", "a@other.com"}) {
+  for (const std::string address : {"../x@example.com", "..@example.com", "a/b@example.com", "@example.com",
+                                    "", ".hidden@example.com", "a@other.com"}) {
     INFO(address);
     REQUIRE_CODE(pattern->path_of(address), invalid_argument);
   }

@@ -59,7 +59,9 @@ inline void make_odd_maildir(const fs::path& box) {
   write_file(box / "subscriptions", "V\t2\n\nWork\nWork\tReports\nnot there\nA\n");
   ::chmod((box / "cur/sub").c_str(), 0700);
   // Folders.
-  for (const char* dir : {".Work", ".Work.Reports", ".Deep.er.still", ".Entw&APw-rfe", ".Gr\xc3\xbc\xc3\x9f" "e",
+  for (const char* dir : {".Work", ".Work.Reports", ".Deep.er.still", ".Entw&APw-rfe",
+                          ".Gr\xc3\xbc\xc3\x9f"
+                          "e",
                           ".INBOX", ".INBOX.Child", ".Empty", ".Copy"}) {
     make_maildir(box / dir);
   }

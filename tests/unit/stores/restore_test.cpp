@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "stores/maildir.hpp"
 #include "odd_maildir.hpp"
+#include "stores/maildir.hpp"
 #include "support/faulty_io.hpp"
 
 using namespace restante;
@@ -100,7 +100,8 @@ TEST_CASE("R3: keep acts as an ordinary client", "[stores]") {
   ScratchDir scratch;
   const fs::path box = scratch.path() / "alice";
   make_maildir(box);
-  const std::string uidlist = "3 V1700000001 N9 Gaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n1 :flag\n2 :gone\n3 :same\n";
+  const std::string uidlist =
+      "3 V1700000001 N9 Gaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n1 :flag\n2 :gone\n3 :same\n";
   write_file(box / "cur/flag:2,S", "flag", kSomeTimeUs);
   write_file(box / "cur/gone:2,Sa", "gone", kSomeTimeUs);
   write_file(box / "cur/same:2,", "same", kSomeTimeUs);
@@ -116,10 +117,8 @@ TEST_CASE("R3: keep acts as an ordinary client", "[stores]") {
   write_file(box / "new/later", "later", kSomeTimeUs);
   write_file(box / "dovecot-keywords", "0 Other\n");
   make_maildir(box / ".Added");
-  const std::vector<Operation> operations =
-      difference_to(*store.store, backup, store->fields());
-  const auto outcomes =
-      perform(*store.store, kAlice, in_place(Identity::keep), operations, backup.contents);
+  const std::vector<Operation> operations = difference_to(*store.store, backup, store->fields());
+  const auto outcomes = perform(*store.store, kAlice, in_place(Identity::keep), operations, backup.contents);
   CHECK(refusals(outcomes).empty());
 
   CHECK(read_text(box / "dovecot-uidlist") == uidlist);
@@ -133,8 +132,8 @@ TEST_CASE("R3: keep acts as an ordinary client", "[stores]") {
   CHECK(fs::exists(box / "cur/flag:2,S"));
   CHECK(fs::exists(box / "cur/same:2,"));
   // The returning message has a name that was never there, and its keyword a letter that was free.
-  const std::string back = *std::find_if(names.begin(), names.end(),
-                                         [](const std::string& name) { return name.find(".M") != name.npos; });
+  const std::string back = *std::find_if(
+      names.begin(), names.end(), [](const std::string& name) { return name.find(".M") != name.npos; });
   CHECK(back.find(",S=4:2,Sb") != std::string::npos);
   CHECK(read_text(box / "dovecot-keywords") == "0 Other\n1 Junk\n");
   CHECK(read_text(box / "cur" / back) == "gone");
@@ -216,7 +215,9 @@ TEST_CASE("maildir sink: folders are made, renamed with their children, swapped 
   std::swap(a.name, b.name);
   Folder made;
   made.id = "made";
-  made.name = "Gr\xc3\xbc\xc3\x9f" "e";
+  made.name =
+      "Gr\xc3\xbc\xc3\x9f"
+      "e";
   Folder below;
   below.id = "below";
   below.parent_id = "made";
@@ -277,9 +278,8 @@ TEST_CASE("maildir sink: what a Maildir cannot hold is refused by name", "[store
   mount.name = "m";
   mount.mountpoint = Mountpoint{"bob", "1"};
   operations.emplace_back(FolderPut{mount});
-  for (const std::string path :
-       {"../evil", "/tmp/evil", "a/../../evil", "dovecot-uidlist", "dovecot.index", "tmp/x", "cur", "", "a//b",
-        ".A/dovecot-keywords", "x.lock", "a/"}) {
+  for (const std::string path : {"../evil", "/tmp/evil", "a/../../evil", "dovecot-uidlist", "dovecot.index",
+                                 "tmp/x", "cur", "", "a//b", ".A/dovecot-keywords", "x.lock", "a/"}) {
     Item item;
     item.kind = "file";
     item.id = path;
@@ -309,8 +309,7 @@ TEST_CASE("maildir sink: what a Maildir cannot hold is refused by name", "[store
   operations.emplace_back(MessagePut{{lost}});
   lost.content = ContentRef{hello.digest, 99};
   operations.emplace_back(MessagePut{{lost}});
-  const auto outcomes =
-      perform(*store.store, kAlice, in_place(Identity::keep), operations, contents);
+  const auto outcomes = perform(*store.store, kAlice, in_place(Identity::keep), operations, contents);
   CHECK(refusals(outcomes).size() == operations.size());
   for (const ElementOutcome& outcome : outcomes) {
     INFO(outcome.reason);
@@ -334,8 +333,8 @@ TEST_CASE("R9: hostile names and links are not written through", "[stores]") {
   Message message;
   message.folder_id = "path:.";
   message.content = contents.add("hello");
-  for (const std::string name : {"../../../outside/evil", "a/b", ".", "..", "", "x\ny", "dovecot-uidlist", ".hidden",
-                                 "a:2,S", "new.lock"}) {
+  for (const std::string name : {"../../../outside/evil", "a/b", ".", "..", "", "x\ny", "dovecot-uidlist",
+                                 ".hidden", "a:2,S", "new.lock"}) {
     message.id = name.empty() ? "empty" : name;
     message.attributes["name"] = name;
     operations.emplace_back(MessagePut{{message}});

@@ -1,0 +1,342 @@
+#include "stores/scan_difference.hpp"
+
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "crypto/crypto.hpp"
+
+namespace restante::stores {
+namespace {
+
+bool is_gone(const Status& status) { return status.code() == Code::not_found; }
+
+Status apply_all(const std::vector<Operation>& operations, MailboxState& state) {
+  for (const Operation& operation : operations) {
+    if (Status applied = state.apply(operation); !applied.ok()) return applied;
+  }
+  return {};
+}
+
+// What FlagsUpdate cannot say of a message.
+bool is_same_but_for_flags(const Message& a, const Message& b) {
+  Message other = b;
+  other.flags = a.flags;
+  other.keywords = a.keywords;
+  other.tags = a.tags;
+  other.content = a.content;
+  return a == other;
+}
+
+// What FolderPut decides over the messages of a folder.
+bool keeps_messages(const MailboxState& known, const std::string& folder_id, std::uint32_t uidvalidity) {
+  const auto found = known.folders().find(folder_id);
+  return found != known.folders().end() && found->second.uidvalidity == uidvalidity;
+}
+
+template <class Map, class Key>
+const typename Map::mapped_type* find(const Map& map, const Key& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+// --- The store's state, in terms of the log -----------------------------------------------------------
+
+Status ScanDifference::read_to_adopt() {
+  Result<MailboxState> state = list(ids_);
+  if (!state.ok()) return state.status();
+  live_ = std::move(*state);
+  return {};
+}
+
+Status ScanDifference::read() {
+  Result<MailboxState> first = list(ids_);
+  if (!first.ok()) return first.status();
+  live_ = std::move(*first);
+  if (lacks_something()) {
+    // One listing may have missed what a client renamed meanwhile: gone is what two listings lack (R9).
+    Result<MailboxState> second = list(ids_);
+    if (!second.ok()) return second.status();
+    std::swap(live_, *second);
+    add_unconfirmed(*second);
+  }
+  if (!live_.account()) return {};
+  keep_sticky_fields();
+  if (Status read = read_message_contents(); !read.ok()) return read;
+  return read_item_contents();
+}
+
+// Empty if the account is not there.
+Result<MailboxState> ScanDifference::list(FolderIds& ids) {
+  OpVector operations;
+  const Result<SnapshotInfo> info = store_.snapshot(known_.account_id, operations);
+  if (!info.ok() && !is_gone(info.status())) return info.status();
+  if (!info.ok()) return MailboxState();
+  MailboxState as_listed;
+  if (Status applied = apply_all(operations.operations, as_listed); !applied.ok()) return applied;
+  ids = match_folders(known_.state, as_listed, known_.retired);
+  back_.clear();
+  for (const auto& [store_id, id] : ids) back_[id] = store_id;
+  for (Operation& operation : operations.operations) rename_folders(operation, ids);
+  MailboxState state;
+  if (Status applied = apply_all(operations.operations, state); !applied.ok()) return applied;
+  return state;
+}
+
+std::map<std::string, std::string> ScanDifference::store_ids() const {
+  std::map<std::string, std::string> out;
+  for (const auto& [store_id, id] : ids_) {
+    if (store_id != id) out[id] = store_id;
+  }
+  return out;
+}
+
+bool ScanDifference::lacks_something() const {
+  const auto lacks = [](const auto& known, const auto& live) {
+    for (const auto& [key, value] : known) {
+      if (!live.contains(key)) return true;
+    }
+    return false;
+  };
+  return known_.state.account() &&
+         (!live_.account() || lacks(known_.state.folders(), live_.folders()) ||
+          lacks(known_.state.messages(), live_.messages()) || lacks(known_.state.items(), live_.items()));
+}
+
+// What is known and was in the first listing is not gone.
+void ScanDifference::add_unconfirmed(const MailboxState& first) {
+  if (!live_.account()) return;
+  for (const auto& [id, folder] : first.folders()) {
+    if (known_.state.folders().contains(id) && !live_.folders().contains(id)) {
+      (void)live_.apply(FolderPut{folder});
+    }
+  }
+  MessagePut put;
+  for (const auto& [key, message] : first.messages()) {
+    if (!known_.state.messages().contains(key) || live_.messages().contains(key)) continue;
+    // A UID of its own only if nobody else has it by now.
+    put.messages.push_back(message);
+    if (live_.find_uid(key.first, message.uid) != nullptr) put.messages.back().uid = 0;
+  }
+  if (!put.messages.empty()) (void)live_.apply(put);
+  for (const auto& [key, item] : first.items()) {
+    if (known_.state.items().contains(key) && !live_.items().contains(key)) (void)live_.apply(ItemPut{item});
+  }
+}
+
+// --- What the store does not keep ---------------------------------------------------------------------
+
+// The log may know more than the store tells: what another source gave, or an earlier server.
+void ScanDifference::keep_sticky_fields() {
+  OpVector operations;
+  (void)live_.write(operations);
+  for (Operation& operation : operations.operations) {
+    if (auto* account = std::get_if<AccountPut>(&operation)) {
+      if (!known_.state.account()) continue;
+      if (account->account.name.empty()) account->account.name = known_.state.account()->name;
+      account->account.unknown = known_.state.account()->unknown;
+    } else if (auto* folder = std::get_if<FolderPut>(&operation)) {
+      keep_sticky(folder->folder);
+    } else if (auto* messages = std::get_if<MessagePut>(&operation)) {
+      for (Message& message : messages->messages) {
+        const MessageKey key(message.folder_id, message.id);
+        if (const Message* known = find(known_.state.messages(), key)) keep_sticky(message, *known);
+      }
+    } else if (auto* item = std::get_if<ItemPut>(&operation)) {
+      const Item* known = find(known_.state.items(), ItemKey(item->item.kind, item->item.id));
+      if (known != nullptr) item->item.unknown = known->unknown;
+    }
+  }
+  for (const HostOp& host_op : known_.state.host_ops()) operations.operations.emplace_back(host_op);
+  for (const UnknownOperation& unknown : known_.state.unknown_operations()) {
+    operations.operations.emplace_back(unknown);
+  }
+  (void)rebuild(operations.operations);
+}
+
+Status ScanDifference::rebuild(const std::vector<Operation>& operations) {
+  MailboxState state;
+  if (Status applied = apply_all(operations, state); !applied.ok()) return applied;
+  live_ = std::move(state);
+  return {};
+}
+
+void ScanDifference::keep_sticky(Folder& folder) const {
+  const Folder* known = find(known_.state.folders(), folder.id);
+  if (known == nullptr) return;
+  if (!fields_.has(Field::special_use)) {
+    folder.special_use = known->special_use;
+    folder.role = known->role;
+  }
+  if (!folder.mountpoint) folder.mountpoint = known->mountpoint;
+  if (!fields_.has(Field::modseq) && folder.uidvalidity == known->uidvalidity) {
+    folder.highest_modseq = known->highest_modseq;
+  }
+  folder.unknown = known->unknown;
+}
+
+void ScanDifference::keep_sticky(Message& message, const Message& known) const {
+  if (!fields_.has(Field::email_id)) message.email_id = known.email_id;
+  if (!fields_.has(Field::thread_id)) message.thread_id = known.thread_id;
+  if (!fields_.has(Field::save_date)) message.save_date = known.save_date;
+  if (!fields_.has(Field::modseq)) message.modseq = known.modseq;
+  if (!fields_.has(Field::tags)) message.tags = known.tags;
+  if (!fields_.has(Field::viewer_flags)) message.viewer_flags = known.viewer_flags;
+  message.unknown = known.unknown;
+}
+
+// --- Content ------------------------------------------------------------------------------------------
+
+ContentPlace ScanDifference::place_of(const Message& message) const {
+  ContentPlace place;
+  const std::string* store_id = find(back_, message.folder_id);
+  place.folder_id = store_id == nullptr ? message.folder_id : *store_id;
+  place.message_id = message.id;
+  place.uid = message.uid;
+  return place;
+}
+
+// Whether the difference will put the whole message, which takes its content.
+bool ScanDifference::is_new_put(const Message& message, const Message* known) const {
+  return known == nullptr || !is_same_but_for_flags(message, *known) ||
+         !keeps_messages(known_.state, message.folder_id, message.uidvalidity);
+}
+
+Status ScanDifference::read_message_contents() {
+  // A message that moved has its base name and date still.
+  ByBaseName elsewhere;
+  for (const auto& [key, message] : known_.state.messages()) elsewhere.emplace(message.id, &message);
+
+  OpVector operations;
+  (void)live_.write(operations);
+  std::vector<Operation> kept;
+  kept.reserve(operations.operations.size());
+  for (Operation& operation : operations.operations) {
+    auto* put = std::get_if<MessagePut>(&operation);
+    bool gone = false;
+    if (put != nullptr) {
+      if (Status read = read_message_content(put->messages.front(), elsewhere, gone); !read.ok()) return read;
+    }
+    if (!gone) kept.push_back(std::move(operation));
+  }
+  return rebuild(kept);
+}
+
+Status ScanDifference::read_message_content(Message& message, const ByBaseName& elsewhere, bool& gone) {
+  const Message* known = find(known_.state.messages(), MessageKey(message.folder_id, message.id));
+  const bool same_date = known != nullptr && known->internal_date == message.internal_date;
+  if (same_date) message.content = known->content;
+  if (message.content || !is_new_put(message, known)) return {};
+
+  const ContentPlace place = place_of(message);
+  Result<ContentRef> content = Status(Code::not_found, "");
+  if (same_date) {
+    // Adopted without reading: the full that followed has the content, only its name is missing here.
+    content = hash(place);
+  } else {
+    const auto [begin, end] = elsewhere.equal_range(message.id);
+    bool moved = false;
+    for (auto other = begin; other != end && !moved; ++other) {
+      if (!other->second->content || other->second->internal_date != message.internal_date) continue;
+      if (!content.ok()) content = hash(place);
+      if (!content.ok()) break;
+      moved = *content == *other->second->content;
+    }
+    if (!moved) content = log_content(place);
+  }
+  if (!content.ok() && is_gone(content.status())) {
+    // Came and went between the listing and now. One that is known stays as it is known: the next scan
+    // finds it gone.
+    gone = known == nullptr;
+    if (known != nullptr && keeps_messages(known_.state, known->folder_id, message.uidvalidity)) {
+      message = *known;
+    } else {
+      gone = true;
+    }
+    return {};
+  }
+  if (!content.ok()) return content.status();
+  message.content = *content;
+  return {};
+}
+
+Status ScanDifference::read_item_contents() {
+  OpVector operations;
+  (void)live_.write(operations);
+  std::vector<Operation> kept;
+  for (Operation& operation : operations.operations) {
+    auto* put = std::get_if<ItemPut>(&operation);
+    if (put == nullptr) {
+      kept.push_back(std::move(operation));
+      continue;
+    }
+    Item& item = put->item;
+    const Item* known = find(known_.state.items(), ItemKey(item.kind, item.id));
+    if (known != nullptr) {
+      Item as_known = *known;
+      as_known.content = item.content;
+      if (item == as_known) {
+        item.content = known->content;
+        kept.push_back(std::move(operation));
+        continue;
+      }
+    }
+    ContentPlace place;
+    place.item_kind = item.kind;
+    place.item_id = item.id;
+    const Result<ContentRef> content = log_content(place);
+    if (content.ok()) {
+      item.content = *content;
+    } else if (is_gone(content.status())) {
+      if (known == nullptr) continue;
+      item = *known;
+    } else if (content.status().code() != Code::unsupported) {
+      return content.status();
+    }
+    kept.push_back(std::move(operation));
+  }
+  return rebuild(kept);
+}
+
+Result<ContentRef> ScanDifference::hash(const ContentPlace& place) {
+  Result<std::unique_ptr<ContentReader>> reader = store_.open_content(known_.account_id, place);
+  if (!reader.ok()) return reader.status();
+  crypto::Sha256 digest;
+  ContentRef content;
+  Bytes buffer(base::kReadStepBytes);
+  for (;;) {
+    const Result<std::size_t> size = (*reader)->read(buffer);
+    if (!size.ok()) return size.status();
+    if (*size == 0) break;
+    digest.update(ByteView(buffer).first(*size));
+    content.size += *size;
+  }
+  content.digest = digest.finish();
+  return content;
+}
+
+Result<ContentRef> ScanDifference::log_content(const ContentPlace& place) {
+  Result<std::unique_ptr<ContentReader>> reader = store_.open_content(known_.account_id, place);
+  if (!reader.ok()) return reader.status();
+  return log_.put_content(known_.account_id, **reader);
+}
+
+// --- The difference -----------------------------------------------------------------------------------
+
+Result<DifferenceSummary> ScanDifference::operations(std::vector<Operation>& out) const {
+  OpVector from;
+  OpVector to;
+  if (Status written = known_.state.write(from); !written.ok()) return written;
+  if (Status written = live_.write(to); !written.ok()) return written;
+  DifferenceOptions options;
+  // Base names are stable as long as nobody restores (R3), and a scan compares the store with itself.
+  options.fields = FieldSet::from_bits(fields_.bits() | static_cast<std::uint32_t>(Field::message_id));
+  const std::unique_ptr<OpStream> from_stream = stream_of(from.operations);
+  const std::unique_ptr<OpStream> to_stream = stream_of(to.operations);
+  OpVector difference_operations;
+  Result<DifferenceSummary> summary = difference(*from_stream, *to_stream, difference_operations, options);
+  out = std::move(difference_operations.operations);
+  return summary;
+}
+
+}  // namespace restante::stores

@@ -1,0 +1,64 @@
+#pragma once
+// What a scan logs: the known state and the store's, made comparable, and the content of what is new.
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <restante/mail_source.hpp>
+#include <restante/mailbox_state.hpp>
+#include <restante/redo_log.hpp>
+
+#include "stores/scan_match.hpp"
+#include "stores/scan_state.hpp"
+
+namespace restante::stores {
+
+class ScanDifference {
+ public:
+  /// All outlive it. `known.state` is what the log says.
+  ScanDifference(MailSource& store, RedoLog log, const ScanState& known)
+      : store_(store), log_(std::move(log)), known_(known), fields_(store.fields()) {}
+
+  /// Reads the store, twice if something is missing (R9), and puts the content of what is new into the log.
+  /// The account may have gone: `live()` is empty then.
+  [[nodiscard]] Status read();
+  /// The operations that turn the known state into the store's.
+  [[nodiscard]] Result<DifferenceSummary> operations(std::vector<Operation>& out) const;
+
+  [[nodiscard]] const MailboxState& live() const { return live_; }
+  /// Ids of the log -> ids of the store, where they differ.
+  [[nodiscard]] std::map<std::string, std::string> store_ids() const;
+  /// Without content: for an account that is scanned for the first time.
+  [[nodiscard]] Status read_to_adopt();
+
+ private:
+  using ByBaseName = std::multimap<std::string_view, const Message*>;
+
+  Result<MailboxState> list(FolderIds& ids);
+  [[nodiscard]] bool lacks_something() const;
+  void add_unconfirmed(const MailboxState& first);
+  void keep_sticky_fields();
+  void keep_sticky(Folder& folder) const;
+  void keep_sticky(Message& message, const Message& known) const;
+  Status rebuild(const std::vector<Operation>& operations);
+
+  Status read_message_contents();
+  Status read_message_content(Message& message, const ByBaseName& elsewhere, bool& gone);
+  Status read_item_contents();
+  [[nodiscard]] bool is_new_put(const Message& message, const Message* known) const;
+  Result<ContentRef> hash(const ContentPlace& place);
+  Result<ContentRef> log_content(const ContentPlace& place);
+  [[nodiscard]] ContentPlace place_of(const Message& message) const;
+
+  MailSource& store_;
+  RedoLog log_;
+  const ScanState& known_;
+  const FieldSet fields_;
+  FolderIds ids_;
+  FolderIds back_;
+  MailboxState live_;
+};
+
+}  // namespace restante::stores

@@ -1,0 +1,344 @@
+#include <restante/scanner.hpp>
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "base/text.hpp"
+#include "os/io.hpp"
+#include "stores/scan_difference.hpp"
+#include "stores/scan_state.hpp"
+
+namespace restante {
+inline namespace v0 {
+namespace {
+
+// One transaction holds at most this much: what is larger is several, and a crash between them leaves the
+// rest to the next scan.
+constexpr std::size_t kBytesPerTransaction = 8u << 20;
+
+// What belongs to folders that a transaction removed is not given to others.
+void note_deleted(const std::vector<Operation>& operations, std::set<std::string>& retired) {
+  for (const Operation& operation : operations) {
+    if (const auto* folder = std::get_if<FolderDelete>(&operation)) retired.insert(folder->folder_id);
+  }
+}
+
+}  // namespace
+
+struct Scanner::Impl {
+  Impl(MailSource& mail_store, const RedoLog& redo_log, Options given, stores::ScanStates files)
+      : store(mail_store), log(redo_log), options(std::move(given)), states(std::move(files)) {}
+
+  // What is known of an account before a scan.
+  struct Known {
+    stores::ScanState state;
+    bool found = false;
+    // The file does not say what `state` says.
+    bool stale = false;
+  };
+
+  Result<Known> load(const std::string& account_id);
+  Result<Known> load_file(const std::string& account_id);
+  Result<Known> rebuild(const std::string& account_id);
+  [[nodiscard]] bool is_part_of_log(const LogPosition& position) const;
+  Status replay(stores::ScanState& state, Lsn until);
+  Status note_deleted_in_log(stores::ScanState& state);
+  Status check_unfinished(const std::string& account_id) const;
+  Result<ScanReport> scan(const std::string& account_id, stores::ScanState& out);
+  Result<Lsn> append(const std::string& account_id, const std::vector<Operation>& operations);
+
+  // Held while an account is scanned.
+  std::shared_ptr<std::mutex> lock_of(const std::string& account_id) {
+    const std::lock_guard lock(mutex);
+    std::shared_ptr<std::mutex>& own = locks[account_id];
+    if (!own) own = std::make_shared<std::mutex>();
+    return own;
+  }
+
+  MailSource& store;
+  RedoLog log;
+  Options options;
+  stores::ScanStates states;
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<std::mutex>> locks;
+  // Of accounts scanned by this object: ids of the log -> ids of the store.
+  std::map<std::string, std::map<std::string, std::string>> store_ids;
+};
+
+Scanner::Scanner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Scanner::~Scanner() = default;
+
+Result<std::unique_ptr<Scanner>> Scanner::open(MailSource& store, const RedoLog& log,
+                                               const Options& options) {
+  if (options.state_directory.empty()) {
+    return Status(Code::invalid_argument, "the scanner has no state directory");
+  }
+  Result<stores::ScanStates> states = stores::ScanStates::open(os::real_io(), options.state_directory);
+  if (!states.ok()) return states.status();
+  return std::unique_ptr<Scanner>(
+      new Scanner(std::make_unique<Impl>(store, log, options, std::move(*states))));
+}
+
+// --- What is known ------------------------------------------------------------------------------------
+
+Result<Scanner::Impl::Known> Scanner::Impl::load(const std::string& account_id) {
+  Result<Known> known = load_file(account_id);
+  if (known.ok()) return known;
+  switch (known.status().code()) {
+    case Code::not_found:
+    case Code::damaged:
+    case Code::unsupported: return rebuild(account_id);
+    default: return known;
+  }
+}
+
+Result<Scanner::Impl::Known> Scanner::Impl::load_file(const std::string& account_id) {
+  Result<stores::ScanState> state = states.load(account_id);
+  if (!state.ok()) return state.status();
+  if (!is_part_of_log(state->position)) {
+    return Status(Code::not_found, "the state is of another log, or of a history that was lost");
+  }
+  Known known;
+  known.found = true;
+  known.state = std::move(*state);
+  const Lsn before = known.state.position.lsn;
+  const MailboxState as_stored = known.state.state;
+  if (Status replayed = replay(known.state, log.end()); !replayed.ok()) return replayed;
+  // The position alone is not worth a new file, but for one a segment: the log may drop what is behind it.
+  const std::vector<SegmentInfo> segments = log.segments();
+  known.stale = as_stored != known.state.state || (!segments.empty() && before < segments.back().first_lsn);
+  return known;
+}
+
+// Whether a state at `position` plus what this log holds behind it is the state at the log's end. A log that
+// goes on after a disaster (R5) continues a history up to the fork; what a state saw behind that is void.
+bool Scanner::Impl::is_part_of_log(const LogPosition& position) const {
+  const std::vector<SegmentInfo> segments = log.segments();
+  if (position.lsn > log.end()) return false;
+  if (!segments.empty() && segments.front().first_lsn > position.lsn + 1) return false;
+  if (position.log == log.id() && position.incarnation == log.incarnation()) return true;
+  const std::optional<Continuation> continues = log.continues();
+  return continues && position.log == continues->parent.log &&
+         position.incarnation == continues->parent.incarnation && position.lsn <= continues->parent.lsn;
+}
+
+Status Scanner::Impl::replay(stores::ScanState& state, Lsn until) {
+  if (until > log.durable_end()) {
+    if (Status synced = log.sync(); !synced.ok()) return synced;
+  }
+  ReadRange range;
+  range.after = state.position.lsn;
+  range.until = until;
+  range.account_id = state.account_id;
+  Result<std::unique_ptr<TransactionCursor>> cursor = log.read(range);
+  if (!cursor.ok()) return cursor.status();
+  LoggedTransaction transaction;
+  for (;;) {
+    const Result<bool> more = (*cursor)->next(transaction);
+    if (!more.ok()) return more.status();
+    if (!*more) break;
+    note_deleted(transaction.operations, state.retired);
+    for (const Operation& operation : transaction.operations) {
+      if (Status applied = state.state.apply(operation); !applied.ok()) return applied;
+    }
+  }
+  state.position = {log.id(), log.incarnation(), until};
+  return {};
+}
+
+// Without a file: what the newest backup knows, else nothing.
+Result<Scanner::Impl::Known> Scanner::Impl::rebuild(const std::string& account_id) {
+  Known known;
+  known.stale = true;
+  known.state.account_id = account_id;
+  known.state.position = {log.id(), log.incarnation(), log.end()};
+  if (Status noted = note_deleted_in_log(known.state); !noted.ok()) return noted;
+  if (!options.baseline) return known;
+  const Result<std::vector<Operation>> baseline = options.baseline(account_id);
+  if (!baseline.ok() && baseline.status().code() == Code::not_found) return known;
+  if (!baseline.ok()) return baseline.status();
+  for (const Operation& operation : *baseline) {
+    if (Status applied = known.state.state.apply(operation); !applied.ok()) return applied;
+  }
+  known.found = true;
+  return known;
+}
+
+Status Scanner::Impl::note_deleted_in_log(stores::ScanState& state) {
+  ReadRange range;
+  range.until = state.position.lsn;
+  range.account_id = state.account_id;
+  if (range.until > log.durable_end()) {
+    if (Status synced = log.sync(); !synced.ok()) return synced;
+  }
+  Result<std::unique_ptr<TransactionCursor>> cursor = log.read(range);
+  if (!cursor.ok()) return cursor.status();
+  LoggedTransaction transaction;
+  for (;;) {
+    const Result<bool> more = (*cursor)->next(transaction);
+    if (!more.ok() && more.status().code() == Code::damaged) continue;  // what can be read is enough
+    if (!more.ok()) return more.status();
+    if (!*more) return {};
+    note_deleted(transaction.operations, state.retired);
+  }
+}
+
+Status Scanner::Impl::check_unfinished(const std::string& account_id) const {
+  for (const RedoLog::Unfinished& unfinished : log.unfinished()) {
+    if (unfinished.account_id != account_id || !unfinished.is_rewind) continue;
+    return Status(Code::restore_unfinished,
+                  base::cat("a restore of ", base::escape(account_id), " began at lsn ", unfinished.begin_lsn,
+                            " and did not end"),
+                  "resume the restore or roll it back");
+  }
+  return {};
+}
+
+// --- Scanning -----------------------------------------------------------------------------------------
+
+Result<ScanReport> Scanner::scan(std::string_view account_id) {
+  const std::string id(account_id);
+  const std::shared_ptr<std::mutex> own = impl_->lock_of(id);
+  const std::lock_guard lock(*own);
+  stores::ScanState state;
+  return impl_->scan(id, state);
+}
+
+Result<ScanReport> Scanner::Impl::scan(const std::string& account_id, stores::ScanState& out) {
+  if (Status unfinished = check_unfinished(account_id); !unfinished.ok()) return unfinished;
+  Result<Known> known = load(account_id);
+  if (!known.ok()) return known.status();
+
+  ScanReport report;
+  report.account_id = account_id;
+  stores::ScanDifference difference(store, log, known->state);
+  if (!known->found) {
+    if (Status read = difference.read_to_adopt(); !read.ok()) return read;
+    if (!difference.live().account()) {
+      return Status(Code::not_found, base::cat("there is no account ", base::escape(account_id)));
+    }
+    report.adopted = true;
+    known->state.state = difference.live();
+  } else {
+    if (Status read = difference.read(); !read.ok()) return read;
+    std::vector<Operation> operations;
+    Result<DifferenceSummary> summary = difference.operations(operations);
+    if (!summary.ok()) return summary.status();
+    report.difference = std::move(*summary);
+    if (!operations.empty()) {
+      const Result<Lsn> lsn = append(account_id, operations);
+      if (!lsn.ok()) return lsn.status();
+      // Exactly what replay makes of the log, not what the store was seen to hold.
+      if (Status replayed = replay(known->state, *lsn); !replayed.ok()) return replayed;
+      known->stale = true;
+    } else if (!difference.live().account() && !known->state.state.account()) {
+      return Status(Code::not_found, base::cat("there is no account ", base::escape(account_id)));
+    }
+  }
+  report.as_of = known->state.position.lsn;
+  std::map<std::string, std::string> ids = difference.store_ids();
+  if (known->stale || !known->found || known->state.store_ids != ids) {
+    known->state.store_ids = ids;
+    if (Status stored = states.store(known->state); !stored.ok()) return stored;
+  }
+  {
+    const std::lock_guard lock(mutex);
+    store_ids[account_id] = std::move(ids);
+  }
+  out = std::move(known->state);
+  return report;
+}
+
+Result<Lsn> Scanner::Impl::append(const std::string& account_id, const std::vector<Operation>& operations) {
+  RedoLog::BeginOptions begin;
+  begin.sync = Sync::durable;
+  begin.origin = options.origin;
+  begin.ignore_unrecovered = true;
+  Result<Lsn> last = Lsn{0};
+  std::vector<Operation> part;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    bytes += encode(operations[i]).size();
+    part.push_back(operations[i]);
+    if (bytes < kBytesPerTransaction && i + 1 < operations.size()) continue;
+    last = log.append(account_id, part, begin);
+    if (!last.ok()) return last;
+    part.clear();
+    bytes = 0;
+  }
+  return last;
+}
+
+Result<std::vector<std::string>> Scanner::accounts() {
+  std::set<std::string> ids;
+  const Result<std::vector<std::string>> known = impl_->states.accounts();
+  if (!known.ok()) return known.status();
+  for (const std::string& id : *known) {
+    // A file may stand for an account that has gone, so that a new one of its name is told from it.
+    const Result<stores::ScanState> state = impl_->states.load(id);
+    if (!state.ok() || state->state.account()) ids.insert(id);
+  }
+  const Status listed = impl_->store.list_accounts([&](const Account& account) {
+    ids.insert(account.id);
+    return Status();
+  });
+  if (!listed.ok()) return listed;
+  return std::vector<std::string>(ids.begin(), ids.end());
+}
+
+// --- As a source --------------------------------------------------------------------------------------
+
+FieldSet Scanner::fields() const { return impl_->store.fields(); }
+
+Status Scanner::list_accounts(const AccountFunction& each) { return impl_->store.list_accounts(each); }
+
+Result<SnapshotInfo> Scanner::snapshot(std::string_view account_id, OpSink& out) {
+  const std::string id(account_id);
+  const std::shared_ptr<std::mutex> own = impl_->lock_of(id);
+  const std::lock_guard lock(*own);
+  stores::ScanState state;
+  const Result<ScanReport> report = impl_->scan(id, state);
+  if (!report.ok()) return report.status();
+  if (!state.state.account()) {
+    return Status(Code::not_found, base::cat("account ", base::escape(account_id), " has gone"));
+  }
+  if (Status written = state.state.write(out); !written.ok()) return written;
+  SnapshotInfo info;
+  info.as_of = report->as_of;
+  return info;
+}
+
+Result<std::unique_ptr<ContentReader>> Scanner::open_content(std::string_view account_id,
+                                                             const ContentPlace& place) {
+  const std::string id(account_id);
+  ContentPlace in_store = place;
+  {
+    std::unique_lock lock(impl_->mutex);
+    auto ids = impl_->store_ids.find(id);
+    if (ids == impl_->store_ids.end()) {
+      lock.unlock();
+      const Result<stores::ScanState> state = impl_->states.load(id);
+      lock.lock();
+      ids = impl_->store_ids.emplace(id, state.ok() ? state->store_ids : decltype(state->store_ids)()).first;
+    }
+    const auto store_id = ids->second.find(place.folder_id);
+    if (store_id != ids->second.end()) in_store.folder_id = store_id->second;
+  }
+  Result<std::unique_ptr<ContentReader>> reader = impl_->store.open_content(account_id, in_store);
+  if (reader.ok() || reader.status().code() != Code::not_found || !place.content) return reader;
+  // It has gone from the store, but the log may hold it still.
+  Result<std::unique_ptr<ContentReader>> logged = impl_->log.open_content(*place.content);
+  return logged.ok() ? std::move(logged) : std::move(reader);
+}
+
+Status Scanner::server_data(OpSink& out) { return impl_->store.server_data(out); }
+
+Status Scanner::barrier(std::string_view account_id) {
+  const Result<ScanReport> report = scan(account_id);
+  return report.ok() ? Status() : report.status();
+}
+
+}  // namespace v0
+}  // namespace restante
