@@ -352,7 +352,8 @@ def _encode_record(record):
             fields += [Unknown(tag, True, _encode_record(message)) for message in value]
         elif value != _ABSENT[type]:
             fields.append(Unknown(tag, True, _encode_value(type, value)))
-    return b"".join(varint(tag * 2 + required) + counted(value) for tag, required, value in fields + [*record.unknown])
+    fields += record.unknown
+    return b"".join(varint(tag * 2 + required) + counted(value) for tag, required, value in fields)
 
 
 def encode_operation(operation):
@@ -689,7 +690,7 @@ SEGMENT_MAGIC = bytes.fromhex("897265646f0d0a1a")
 FOOTER_MAGIC = bytes.fromhex("89726564780d0a1a")
 SEGMENT_NAME = re.compile(r"redo-(\d{10,})\.log")
 RECORD_KINDS = {
-    1: "begin", 2: "commit", 3: "abort", 4: "append", 5: "content", 6: "touch", 7: "mark", 8: "clock step",
+    1: "begin", 2: "commit", 3: "abort", 4: "append", 5: "content", 6: "touch", 7: "mark", 8: "clock-step",
     9: "incarnation",
 }  # fmt: skip
 BEGIN, COMMIT, ABORT, APPEND, CONTENT, TOUCH, MARK, CLOCK_STEP, INCARNATION = RECORD_KINDS
@@ -850,9 +851,9 @@ class LogRecord:
     def ended(self):
         """Of commit and abort: place of the begin record and what was assigned."""
         cursor = Cursor(self.body)
-        sequence, offset, count, _ = cursor.unpack("QQII")
+        sequence, offset = cursor.unpack("QQ")
         assigned = []
-        for _ in range(count if self.kind == COMMIT else 0):
+        for _ in range(cursor.unpack("II")[0] if self.kind == COMMIT else 0):
             operation, element, flags, _, id_length, uidvalidity, uid, modseq = cursor.unpack("IIBBHIIQ")
             id = cursor.take(id_length)
             assigned.append(Assigned(operation, element, bool(flags & 1), uidvalidity, uid, modseq, id))
@@ -894,3 +895,1044 @@ def parse_record(data, at, end, header):
         record.origin = tuple(origin.take(origin.u8()) for _ in range(3))
     record.body = cursor.take(cursor.end - cursor.at)
     return record, True
+
+
+class Gap(typing.NamedTuple):
+    """Damage: what was passed over. next_lsn is 0 if nothing in the segment follows."""
+
+    sequence: int
+    offset: int
+    next_offset: int
+    from_lsn: int
+    next_lsn: int
+
+
+def _read_stretch(data, end, header):
+    """Records and places that cannot be read, in their order, from the headers up to `end`."""
+    at = 2 * header.copy_length
+    lsn = header.first_lsn
+    used = len(data[:end].rstrip(b"\0"))  # No record begins in zeros.
+    while at < used:
+        record, intact = parse_record(data, at, end, header)
+        if intact and record.lsn == lsn:
+            yield record
+            at, lsn = record.end, lsn + 1
+            continue
+        bad = at
+        at = record.end if record is not None and record.lsn == lsn else at + 8
+        while at < used:
+            found, intact = parse_record(data, at, end, header)
+            if intact and lsn <= found.lsn <= lsn + (at - bad) // 64:
+                yield Gap(header.sequence, bad, at, lsn, found.lsn)
+                lsn = found.lsn
+                break
+            at += 8
+        else:
+            yield Gap(header.sequence, bad, end, lsn, 0)
+
+
+@dataclasses.dataclass
+class Footer:
+    records_end: int
+    index_length: int
+    sequence: int
+    first_lsn: int
+    last_lsn: int
+    first_time: int
+    last_time: int
+    records: int
+    lowest_sequence: int
+    gaps: int
+    last_crc: int
+    sha256: bytes
+
+
+class Segment:
+    """A raw segment: `records`, and what is wrong with it in `damages`."""
+
+    def __init__(self, path, data=None):
+        self.path = pathlib.Path(path)
+        self.data = self.path.read_bytes() if data is None else data
+        self.header = parse_segment_header(self.data)
+        self.footer = self._parse_footer()
+        self.records = []
+        self.damages = []
+        self.faults = []  # What costs nothing: the index, a copy of the header.
+        self.torn_at = None
+
+    def _parse_footer(self):
+        data = self.data[-136:]
+        if len(data) < 136 or data[:8] != FOOTER_MAGIC:
+            return None
+        version, length, *numbers, sha256, crc, _ = struct.unpack_from("<IIQQQQQqqQQII32sII", data, 8)
+        footer = Footer(*numbers, sha256)
+        fits = footer.records_end + footer.index_length + 136 == len(self.data)
+        if version != 1 or length != 136 or crc != crc32c(data[:128]) or not fits:
+            return None
+        return footer if footer.sequence == self.header.sequence else None
+
+    def read(self, following):
+        """Reads the records; `following` is the header of the next segment, or None in the newest."""
+        end = len(self.data)
+        if following is not None:
+            end = following.previous_end
+            require(end <= len(self.data), f"{self.path.name} ends before its known end")
+        elif self.footer is not None:
+            end = self.footer.records_end
+        is_open = following is None and self.footer is None
+        entries = list(_read_stretch(self.data, end, self.header))
+        if is_open:
+            entries = self._without_torn_tail(entries)
+        self.records = [entry for entry in entries if isinstance(entry, LogRecord)]
+        self.damages = [entry for entry in entries if isinstance(entry, Gap)]
+        next_lsn = self.records[-1].lsn + 1 if self.records else self.header.first_lsn
+        last = following.first_lsn - 1 if following else self.footer.last_lsn if self.footer else next_lsn - 1
+        if next_lsn <= last and not any(gap.next_lsn == 0 for gap in self.damages):
+            at = self.records[-1].end if self.records else 2 * self.header.copy_length
+            self.damages.append(Gap(self.header.sequence, at, end, next_lsn, 0))
+        self.end = self.records[-1].end if is_open and self.records else end
+        if following is not None and not self.damages:
+            crc = self.records[-1].head_crc if self.records else 0
+            require(following.previous_last_crc == crc, f"{self.path.name}: its last record is another one")
+
+    def _without_torn_tail(self, entries):
+        """R8: a place is damage only if a later record knows that it was durable."""
+        for i, entry in enumerate(entries):
+            if isinstance(entry, Gap):
+                later = (e.durable_lsn for e in entries[i + 1 :] if isinstance(e, LogRecord))
+                if max(later, default=0) < entry.from_lsn:
+                    self.torn_at = entry.offset
+                    return entries[:i]
+        return entries
+
+    def sections(self):
+        """Type -> bytes of the sections of the index of a sealed segment, checked."""
+        index = Cursor(self.data, self.footer.records_end, self.footer.records_end + self.footer.index_length)
+        count, crc = index.unpack("II")
+        table = index.take(count * 24)
+        require(crc32c(table) == crc, f"{self.path.name}: table of the index is damaged")
+        out = {}
+        for type, crc, offset, length in struct.iter_unpack("<IIQQ", table):
+            out[type] = self.data[offset : offset + length]
+            intact = len(out[type]) == length and crc32c(out[type]) == crc and offset % 8 == 0
+            require(intact, f"{self.path.name}: section {type} of the index is damaged")
+        return out
+
+    def check(self):
+        """Looks for what is wrong and costs nothing, as the records can be read without it."""
+        try:
+            if self.footer is not None:
+                self._check_index()
+        except Damaged as error:
+            self.faults.append(str(error))
+        length = self.header.copy_length
+        for at, number in ((0, 0), (length, 1)):
+            if _header_copy(self.data, at, number) is None:
+                self.faults.append(f"{self.path.name}: copy {number} of the header is damaged")
+
+    def _check_index(self):
+        """Compares footer and index with those that follow from the records."""
+        footer, records, name = self.footer, self.records, self.path.name
+        require(hashlib.sha256(self.data[:-40]).digest() == footer.sha256, f"{name}: SHA-256 differs")
+        last = records[-1] if records else None
+        expected = Footer(
+            footer.records_end, footer.index_length, self.header.sequence, self.header.first_lsn,
+            last.lsn if last else self.header.first_lsn - 1, records[0].commit_time if last else 0,
+            last.commit_time if last else 0, len(records), self._lowest_sequence(), len(self.damages),
+            last.head_crc if last else 0, footer.sha256,
+        )  # fmt: skip
+        require(footer == expected, f"{name}: footer {footer}, expected {expected}")
+        sections = self.sections()
+        accounts, lists = self._accounts_sections()
+        contents = sorted(place.encode() for place in self.contents())
+        sparse = [struct.pack("<QQq", r.lsn, r.offset, r.commit_time) for r in records[::64]]
+        gaps = [struct.pack("<QQQQ", *gap[1:]) for gap in self.damages]
+        held = [struct.pack("<QQqq", *run) for run in held_runs(records)]
+        for type, section in enumerate((accounts, lists, *map(b"".join, (contents, sparse, gaps, held))), 1):
+            same = sections.get(type, b"") == section
+            require(same, f"{name}: section {type} of the index is not what the records say")
+
+    def _lowest_sequence(self):
+        lowest = self.header.sequence
+        for record in self.records:
+            if record.kind in (COMMIT, ABORT):
+                lowest = min(lowest, record.ended()[0])
+            elif record.kind == CONTENT and record.piece().first_sequence:
+                lowest = min(lowest, record.piece().first_sequence)
+        return lowest
+
+    def contents(self):
+        """Places of the last pieces in this segment."""
+        for record in self.records:
+            piece = record.piece() if record.kind == CONTENT else None
+            if piece and piece.is_last:
+                first = piece.first_sequence or self.header.sequence
+                last = (self.header.sequence, record.lsn, record.offset)
+                yield ContentPlace(piece.digest, piece.size, first, *last)
+
+    def _accounts_sections(self):
+        by_account = {}
+        for record in self.records:
+            if record.account_id:
+                by_account.setdefault(record.account_id, []).append(record)
+        accounts, lists = struct.pack("<I", len(by_account)), b""
+        for id, records in sorted(by_account.items()):
+            entry, offset, lsn, kinds = b"", 0, 0, 0
+            for record in records:
+                entry += varint((record.offset - offset) // 8) + varint(record.lsn - lsn) + bytes([record.kind])
+                offset, lsn = record.offset, record.lsn
+                kinds |= 1 << min(record.kind, 31)
+            accounts += struct.pack("<H", len(id)) + id
+            accounts += struct.pack("<QIIII", len(lists), len(entry), crc32c(entry), len(records), kinds)
+            accounts += struct.pack("<QQqq", records[0].lsn, lsn, records[0].commit_time, records[-1].commit_time)
+            lists += entry
+        return accounts, lists
+
+
+def held_runs(records):
+    """Stretches in which the clock was held: (first LSN, last LSN, lowest wall time, commit time)."""
+    runs, run = [], []
+    for record in [*records, None]:
+        if record is not None and record.wall_time < record.commit_time:
+            run.append(record)
+            continue
+        if any(r.commit_time - r.wall_time > 1_000_000 for r in run):
+            runs.append((run[0].lsn, run[-1].lsn, min(r.wall_time for r in run), run[-1].commit_time))
+        run = []
+    return runs
+
+
+# --- Redo log: transactions and content (redo.md) ---------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Transaction:
+    begin_lsn: int
+    commit_lsn: int
+    commit_time: int
+    account_id: bytes
+    operations: list
+    places: list
+
+
+def fill_in(operations, assigned):
+    """The operations as they were done: with what the server assigned, without what it refused."""
+    elements = {(a.operation, a.element): a for a in assigned}
+    renamed = {}  # folder id as begun -> (UIDVALIDITY as begun, id, UIDVALIDITY)
+    for number, operation in enumerate(operations):
+        a = elements.get((number, 0))
+        if a is not None and operation.name == "FolderPut" and not a.refused:
+            body = operation.body
+            renamed[body.id] = (body.uidvalidity, a.id or body.id, a.uidvalidity or body.uidvalidity)
+
+    def in_folder(body):
+        if body.folder_id not in renamed:
+            return body
+        begun, id, uidvalidity = renamed[body.folder_id]
+        body = body.but(folder_id=id)
+        if getattr(body, "uidvalidity", None) == begun:
+            body = body.but(uidvalidity=uidvalidity)
+        return body
+
+    def with_assigned(body, a, *names):
+        given = {name: getattr(a, name) for name in names if a is not None and getattr(a, name)}
+        return body.but(**given)
+
+    out = []
+    for number, operation in enumerate(operations):
+        body, name = operation.body, operation.name
+        count = 1
+        if name == "MessagePut":
+            count = len(body.messages)
+        elif name in ("MessageExpunge", "FlagsUpdate"):
+            count = len(body.uids) + len(body.message_ids)
+        mine = [elements.get((number, element)) for element in range(count)]
+        kept = [a is None or not a.refused for a in mine]
+        if count and not any(kept):
+            continue
+        if name == "MessagePut":
+            messages = zip(body.messages, mine)
+            names = ("id", "uidvalidity", "uid", "modseq")
+            messages = [with_assigned(in_folder(m), a, *names) for m, a in messages]
+            body = body.but(messages=tuple(m for m, keep in zip(messages, kept) if keep))
+        elif name in ("MessageExpunge", "FlagsUpdate"):
+            body = in_folder(body)
+            for a in mine:
+                body = with_assigned(body, a, "uidvalidity")
+            modseq = max((a.modseq for a in mine if a), default=0)
+            uids = zip(body.uids, kept)
+            ids = zip(body.message_ids, kept[len(body.uids) :])
+            body = body.but(
+                uids=tuple(uid for uid, keep in uids if keep),
+                message_ids=tuple(id for id, keep in ids if keep),
+                modseq=modseq or body.modseq,
+            )
+        elif name == "FolderPut":
+            if body.parent_id in renamed:
+                body = body.but(parent_id=renamed[body.parent_id][1])
+            body = with_assigned(body, mine[0], "id", "uidvalidity")
+            if mine[0] and mine[0].modseq:
+                body = body.but(highest_modseq=mine[0].modseq)
+        elif name == "ItemPut":
+            body = with_assigned(in_folder(body), mine[0], "id", "uid", "modseq")
+        out.append(operation._replace(body=body))
+    return out
+
+
+def join_transactions(records):
+    """Transactions in commit order, and those that are open at the end: LSN -> begin record."""
+    begun = {}
+    done = []
+    for record in records:
+        name = f"LSN {record.lsn}"
+        if record.kind not in RECORD_KINDS and record.required:
+            raise Unsupported(f"{name}: a record of kind {record.kind}")
+        if record.kind == BEGIN:
+            begun[record.lsn] = record
+            continue
+        if record.kind not in (APPEND, COMMIT, ABORT):
+            continue
+        begin = record if record.kind == APPEND else begun.pop(record.transaction, None)
+        if begin is None or record.kind == ABORT:
+            continue
+        places, operations = begin.begun()
+        if record.kind == COMMIT:
+            sequence, offset, assigned = record.ended()
+            require((begin.sequence, begin.offset) == (sequence, offset), f"{name}: its begin lies elsewhere")
+            require(begin.account_id == record.account_id, f"{name}: its begin is of another account")
+            operations = fill_in(operations, assigned)
+        lsns_and_time = (begin.lsn, record.lsn, record.commit_time)
+        done.append(Transaction(*lsns_and_time, record.account_id, operations, places))
+    return done, begun
+
+
+class RedoLog:
+    """The directory of a log: `segments`, `records`, `transactions`, `open` (LSN -> begin record)."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        names = {}
+        for entry in self.path.iterdir():
+            match = SEGMENT_NAME.fullmatch(entry.name)
+            if match:
+                names[int(match[1])] = entry
+        self.segments = [Segment(names[sequence]) for sequence in sorted(names)]
+        require(self.segments, f"{path}: no segment")
+        headers = [segment.header for segment in self.segments]
+        for sequence, header in zip(sorted(names), headers):
+            require(header.sequence == sequence, f"segment {sequence} says it is {header.sequence}")
+            require(header.log == headers[0].log, f"segment {sequence} is of another log")
+            same = header.incarnation == headers[0].incarnation
+            require(same, f"segment {sequence} is of another incarnation")
+        for before, header in zip(headers, headers[1:]):
+            require(header.sequence == before.sequence + 1, f"segment {before.sequence + 1} is missing")
+        for segment, following in zip(self.segments, [*headers[1:], None]):
+            segment.read(following)
+            segment.check()
+        self.log, self.incarnation, self.server = headers[0].log, headers[0].incarnation, headers[0].server
+        self.records = [record for segment in self.segments for record in segment.records]
+        self.damages = [damage for segment in self.segments for damage in segment.damages]
+        self.faults = [fault for segment in self.segments for fault in segment.faults]
+        self.transactions, self.open = join_transactions(self.records)
+        self._check()
+
+    def _check(self):
+        """What holds between records that were not damaged."""
+        commit_time = self.segments[0].header.commit_time
+        for record in self.records:
+            require(record.commit_time >= commit_time, f"LSN {record.lsn}: commit time falls")
+            require(record.durable_lsn < record.lsn, f"LSN {record.lsn}: durable LSN above it")
+            commit_time = record.commit_time
+        if self.damages:
+            return
+        for before, record in zip(self.records, self.records[1:]):
+            require(record.lsn == before.lsn + 1, f"LSN {record.lsn} follows {before.lsn}")
+        newest = self.segments[-1]
+        listed = {entry.lsn for entry in newest.header.open_transactions}
+        begun = {r.lsn for r in newest.records if r.kind == BEGIN}
+        ended = {r.transaction for r in newest.records if r.kind in (COMMIT, ABORT)}
+        require(set(self.open) == (listed | begun) - ended, "open transactions are not those that the header lists")
+
+    @property
+    def end_lsn(self):
+        return self.records[-1].lsn if self.records else self.segments[-1].header.first_lsn - 1
+
+    @property
+    def closed(self):
+        """Whether it ends in the mark that the log was closed."""
+        return bool(self.records) and self.records[-1].kind == MARK and self.records[-1].body[:4] == b"\1\0\0\0"
+
+    def contents(self):
+        """Digest -> place of every content that was completed in these segments."""
+        return {place.digest: place for segment in self.segments for place in segment.contents()}
+
+    def read_content(self, place):
+        """The bytes, checked."""
+        by_place = {(record.sequence, record.offset): record for record in self.records}
+        pieces = []
+        at, lsn = (place.last_sequence, place.last_offset), place.last_lsn
+        while True:
+            record = by_place.get(at)
+            there = record is not None and record.kind == CONTENT and record.lsn == lsn
+            require(there, f"no content piece at {at}")
+            piece = record.piece()
+            pieces.insert(0, piece)
+            if piece.before_lsn == 0:
+                break
+            at, lsn = (piece.before_sequence, piece.before_offset), piece.before_lsn
+        data = b""
+        for piece in pieces:
+            require(piece.position == len(data), "content piece out of place")
+            require(piece.stream in (0, lsn), "content piece of another stream")
+            data += piece.data
+        require(hashlib.sha256(data).digest() == place.digest and len(data) == place.size, "content is damaged")
+        return data
+
+
+# --- Backup target: JSON and XML (target.md) --------------------------------------------------------------
+
+
+def decompress(stored, size=None):
+    """One whole zstd frame whose content size is in its header; with `size`, it must be that."""
+    if zstandard is None:
+        raise Unsupported("python3-zstandard is not installed")
+    try:
+        raw_size = zstandard.frame_content_size(stored)
+        require(raw_size >= 0 and size in (None, raw_size), "zstd: another content size")
+        stream = zstandard.ZstdDecompressor().decompressobj()
+        raw = stream.decompress(stored)
+    except zstandard.ZstdError as error:
+        raise Damaged(f"zstd: {error}") from error
+    require(stream.eof and not stream.unused_data and len(raw) == raw_size, "zstd: not one whole frame")
+    return raw
+
+
+def read_target_json(path):
+    target = json.loads(path.read_text())
+    sealed = {name: value for name, value in target.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(sealed, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+    require(target["format"] == "restante target", "not a target")
+    require(target["sha256"] == digest, "target.json: SHA-256 differs")
+    if target["version"] > 1 or target["required_features"] or target["key"] is not None:
+        raise Unsupported("a target of a later version, or encrypted")
+    return target
+
+
+def read_xml(path):
+    """The root element of a sealed file."""
+    data = path.read_bytes()
+    body, mark, seal = data.rpartition(b"<!--sha256 ")
+    require(mark and re.fullmatch(rb"[0-9a-f]{64}-->\n", seal), f"{path.name} is cut off")
+    require(hashlib.sha256(body).hexdigest().encode() == seal[:64], f"{path.name}: SHA-256 differs")
+    root = xml.etree.ElementTree.fromstring(data)
+    if int(root.get("format")) > 1:
+        raise Unsupported(f"{path.name}: format {root.get('format')}")
+    return root
+
+
+def xml_text(parent, name):
+    """Free text of a child element, b"" if it is not there."""
+    child = parent.find(name)
+    if child is None:
+        return b""
+    text = (child.text or "").encode()
+    return base64.b64decode(text, validate=True) if child.get("encoding") == "base64" else text
+
+
+# --- Content packs (content.md) ---------------------------------------------------------------------------
+
+PACK_MAGIC, PACK_END = b"RSTP\r\n\x1a\n", b"RSTPEND\n"
+MAX_FRAME, MAX_PARTS, MAX_PACK = 5 << 20, 16384, 256 << 20
+
+
+class Part(typing.NamedTuple):
+    """A part where it lies; the offset counts in the raw bytes of its frame."""
+
+    id: bytes
+    kind: int
+    frame: int
+    offset: int
+    length: int
+
+
+class Block(typing.NamedTuple):
+    number: int
+    stored_length: int
+    raw_length: int
+    encoding: int
+    checksum: int
+
+
+class Pack:
+    """A pack: `parts`, `frames` (number -> offset of its block), and what is wrong with it in `faults`."""
+
+    def __init__(self, data, pack_id, target_id):
+        self.data, self.id, self.target_id = data, pack_id, target_id
+        self.faults = []
+        self.parts, self.frames = [], {}
+        try:
+            self._read_end()
+            if data[:80] != data[-120:-40]:
+                self.faults.append("its header is damaged")
+        except Damaged as error:
+            self.faults.append(str(error))
+            self._search()
+
+    def _block(self, at, magic, most, end):
+        """Header and raw bytes of a block, checked."""
+        cursor = Cursor(self.data, at, end)
+        require(cursor.take(4) == magic, f"no block {magic.decode()} at {at}")
+        block = Block(*cursor.unpack("5I"))
+        require(block.raw_length <= most, f"block at {at}: too large")
+        stored = cursor.take(block.stored_length)
+        place = self.target_id + self.id + struct.pack("<Q", at)
+        require(crc32c(place + self.data[at : at + 20] + stored) == block.checksum, f"block at {at} is damaged")
+        if block.encoding == 1:
+            return block, decompress(stored, block.raw_length)
+        if block.encoding:
+            raise Unsupported(f"block at {at} with encoding {block.encoding}")
+        require(block.stored_length == block.raw_length, f"block at {at}: lengths differ")
+        return block, stored
+
+    def _read_end(self):
+        data = self.data
+        require(200 <= len(data) <= MAX_PACK, "its length cannot be")
+        footer = data[-120:]
+        require(footer[112:] == PACK_END, "it is cut off")
+        require(crc32c(footer[:108]) == struct.unpack_from("<I", footer, 108)[0], "its footer is damaged")
+        cursor = Cursor(footer)
+        require(cursor.take(8) == PACK_MAGIC, "no magic in its footer")
+        version, _, required, target, key, pack = cursor.unpack("HHI16s16s16s")
+        if version != 1 or required or any(key):
+            raise Unsupported(f"a pack of version {version} with features {required:#x}, or encrypted")
+        require(target == self.target_id, "it is of another target")
+        require(pack == self.id, "it is another pack")
+        require(crc32c(footer[:76]) == struct.unpack_from("<I", footer, 76)[0], "header in its footer is damaged")
+        cursor.take(16)  # The rest of the header.
+        index_at, index_length, frames, parts, length = cursor.unpack("4IQ")
+        require(length == len(data) and index_at + index_length + 120 == length, "its lengths do not add up")
+        self._read_index(index_at, frames, parts)
+
+    def _read_index(self, index_at, frame_count, part_count):
+        block, raw = self._block(index_at, b"RIDX", 8 + MAX_PARTS * 64, len(self.data) - 120)
+        cursor = Cursor(raw)
+        require(cursor.unpack("II") == (frame_count, part_count), "its index has other numbers")
+        require(block.number == frame_count and part_count <= MAX_PARTS, "its index has another number")
+        at, lengths = 80, []
+        for number in range(frame_count):
+            offset, stored_length, raw_length, _ = cursor.unpack("4I")
+            require(offset == at, f"frame {number} does not follow the one before")
+            self.frames[number] = offset
+            lengths.append(raw_length)
+            at += 24 + stored_length
+        require(at == index_at, "frames do not end at the index")
+        for _ in range(part_count):
+            id, frame, offset, length, kind = cursor.unpack("32s4I")
+            require(frame < frame_count and offset + length <= lengths[frame], "a part lies outside its frame")
+            self.parts.append(Part(id, kind, frame, offset, length))
+        require(not cursor, "bytes behind its index")
+
+    def _search(self):
+        """The parts of every sound frame, from the tables of the frames."""
+        self.parts, self.frames = [], {}
+        at = self.data.find(b"RFRM")
+        while at >= 0:
+            following = at + 1
+            try:
+                block, raw = self._block(at, b"RFRM", MAX_FRAME, len(self.data))
+                self.frames[block.number] = at
+                self.parts += frame_parts(raw, block.number)
+                following = at + 24 + block.stored_length
+            except Damaged:
+                pass
+            at = self.data.find(b"RFRM", following)
+
+    def frame(self, number):
+        """The raw bytes of a frame, checked."""
+        at = self.frames[number]
+        block, raw = self._block(at, b"RFRM", MAX_FRAME, len(self.data))
+        require(block.number == number, f"frame {number} says it is {block.number}")
+        return raw
+
+    def read(self, part):
+        raw = self.frame(part.frame)[part.offset : part.offset + part.length]
+        require(part.kind != 0 or hashlib.sha256(raw).digest() == part.id, "a part is damaged")
+        return raw
+
+    def check(self):
+        """Every frame against the index; what is wrong is added to `faults`."""
+        found = []
+        for number in self.frames:
+            try:
+                found += frame_parts(self.frame(number), number)
+            except Damaged as error:
+                self.faults.append(str(error))
+        if not self.faults and found != self.parts:
+            self.faults.append("its index is not what the frames say")
+
+
+def frame_parts(raw, number):
+    """The parts that the table of a frame names."""
+    cursor = Cursor(raw)
+    entries = []
+    for _ in range(cursor.varint()):
+        kind, length = cursor.u8(), cursor.varint()
+        entries.append((kind, length, cursor.take(32) if kind else None))
+    parts = []
+    for kind, length, id in entries:
+        at = cursor.at
+        data = cursor.take(length)
+        parts.append(Part(id or hashlib.sha256(data).digest(), kind, number, at, length))
+    require(not cursor, f"bytes behind the parts of frame {number}")
+    return parts
+
+
+class ContentStore:
+    """The packs of a target by id, and where each part is."""
+
+    def __init__(self, target_id, packs=()):
+        self.target_id = target_id
+        self.packs = {}
+        self.places = {}  # part id -> [(pack, part)]
+        for pack_id, data in packs:
+            self.add(pack_id, data)
+
+    def add(self, pack_id, data):
+        pack = self.packs[pack_id] = Pack(data, pack_id, self.target_id)
+        for part in pack.parts:
+            self.places.setdefault(part.id, []).append((pack, part))
+
+    @classmethod
+    def open(cls, path, target_id):
+        store = cls(target_id)
+        for entry in sorted(path.glob("packs/??/*.pack")):
+            if re.fullmatch(r"[0-9a-f]{32}", entry.stem) and entry.parent.name == entry.stem[:2]:
+                store.add(bytes.fromhex(entry.stem), entry.read_bytes())
+        return store
+
+    def read(self, id, depth=0):
+        """The content of that id, checked, from the first place where it is sound."""
+        problem = Damaged(f"no pack holds {id.hex()}")
+        for pack, part in self.places.get(id, []):
+            try:
+                data = self._part(pack.read(part), part.kind, depth)
+                require(hashlib.sha256(data).digest() == id, f"content {id.hex()} is damaged")
+                return data
+            except (Damaged, Unsupported) as error:
+                problem = error
+        raise problem
+
+    def _part(self, data, kind, depth):
+        if kind == 0:
+            return data
+        if kind != 1:
+            raise Unsupported(f"a part of kind {kind}")
+        require(depth < 4, "recipes are nested too deep")
+        cursor = Cursor(data)
+        size, out = cursor.varint(), b""
+        while cursor:
+            operation = cursor.u8()
+            if operation != 1:
+                raise Unsupported(f"operation {operation} of a recipe")
+            id, length = cursor.take(32), cursor.varint()
+            piece = self.read(id, depth + 1)
+            require(len(piece) == length, "a piece of a recipe has another length")
+            out += piece
+        require(len(out) == size, "a recipe yields another length")
+        return out
+
+
+# --- Backup target: snapshots and archived segments (target.md) -------------------------------------------
+
+
+def _check_header(cursor, name):
+    """Version, features and key id."""
+    version, features, key = cursor.unpack("HH16s")
+    if version != 1 or features or any(key):
+        raise Unsupported(f"{name} of version {version} with features {features:#x}, or encrypted")
+
+
+def read_snapshot(section, target_id, account_id):
+    """The operations of a snapshot, checked."""
+    cursor = Cursor(section)
+    require(cursor.take(8) == b"RSTSNAP1", "not a snapshot")
+    _check_header(cursor, "a snapshot")
+    require(cursor.take(16) == target_id, "a snapshot of another target")
+    require(cursor.counted() == account_id, "a snapshot of another account")
+    require(crc32c(section[: cursor.at]) == cursor.unpack("I")[0], "header of a snapshot is damaged")
+    header_crc = crc32c(section[: cursor.at])
+    operations, sha256 = [], hashlib.sha256()
+    for number in range(1 << 32):
+        raw_length, stored_length, crc = cursor.unpack("III")
+        require(max(raw_length, stored_length) <= 64 << 20, "a frame of more than 64 MiB")
+        stored = cursor.take(stored_length)
+        place = struct.pack("<QII", number, raw_length, stored_length)
+        require(crc32c(stored, crc32c(place, header_crc)) == crc, f"frame {number} of a snapshot is damaged")
+        if raw_length == 0:
+            break
+        raw = decompress(stored, raw_length)
+        sha256.update(raw)
+        operations += decode_operations(raw)
+    end = Cursor(stored)
+    require(end.unpack("Q32s") == (len(operations), sha256.digest()), "end frame of a snapshot is wrong")
+    require(not end and not cursor, "bytes behind a snapshot")
+    check_snapshot_order(operations)
+    return operations
+
+
+class ArchivedSegment:
+    """A segment in the target: `header` of the raw segment, `records`, `contents` completed in it."""
+
+    def __init__(self, data, target_id):
+        cursor = Cursor(data)
+        require(cursor.take(8) == b"RSTARCH1", "not an archived segment")
+        (length,) = cursor.unpack("I")
+        _check_header(cursor, "an archived segment")
+        require(cursor.take(16) == target_id, "an archived segment of another target")
+        self.header = parse_segment_header(cursor.counted())
+        require(crc32c(data[: cursor.at]) == cursor.unpack("I")[0], "header of an archived segment is damaged")
+        require(cursor.at == length, "length of the header is wrong")
+        self._header_crc = crc32c(data[:length])
+        index = self._read_index(data)
+        self._read_records(data, index)
+
+    def _crc(self, number, stored):
+        return crc32c(stored, crc32c(struct.pack("<Q", number), self._header_crc))
+
+    def _read_index(self, data):
+        footer = Cursor(data, len(data) - 28)
+        at, raw_length, crc, footer_crc, magic = footer.unpack("QIII8s")
+        require(magic == b"RSTAREND", "an archived segment is cut off")
+        require(crc32c(data[-28:-12], self._header_crc) == footer_crc, "footer of an archived segment is damaged")
+        stored = data[at:-28]
+        require(self._crc(2**64 - 1, stored) == crc, "index of an archived segment is damaged")
+        self._frames_end = at
+        return Cursor(decompress(stored, raw_length))
+
+    def _read_records(self, data, index):
+        self.last_lsn = index.varint()
+        first_time, last_time = index.unpack("qq")
+        self.raw_bytes, count = index.varint(), index.varint()
+        sha256 = index.take(32)
+        frames = [tuple(index.varint() for _ in range(5)) for _ in range(index.varint())]
+        accounts = {}
+        for _ in range(index.varint()):
+            id, numbers, number = index.counted(), [], 0
+            for _ in range(index.varint()):
+                number += index.varint()
+                numbers.append(number)
+            accounts[id] = numbers
+        contents = [(index.take(32), index.varint(), index.varint()) for _ in range(index.varint())]
+        held = [(index.varint(), index.varint(), *index.unpack("qq")) for _ in range(index.varint())]
+        require(not index, "bytes behind the index of an archived segment")
+
+        self.records, digest, found_accounts = [], hashlib.sha256(), {}
+        at = len(data) - 28 if not frames else frames[0][0]
+        for number, (offset, stored_length, raw_length, first_lsn, last_lsn) in enumerate(frames):
+            require(offset == at, f"frame {number} of an archived segment lies elsewhere")
+            cursor = Cursor(data, offset, offset + stored_length)
+            (crc,) = cursor.unpack("I")
+            stored = cursor.take(stored_length - 4)
+            require(self._crc(number, stored) == crc, f"frame {number} of an archived segment is damaged")
+            raw = decompress(stored, raw_length)
+            digest.update(raw)
+            cursor, before = Cursor(raw), len(self.records)
+            while cursor:
+                place, record_bytes = cursor.varint(), cursor.counted()
+                record = parse_archived_record(record_bytes, place, self.header)
+                self.records.append(record)
+                found_accounts.setdefault(record.account_id, {})[number] = True
+            lsns = [record.lsn for record in self.records[before:]]
+            same = lsns and (lsns[0], lsns[-1]) == (first_lsn, last_lsn)
+            require(same, f"frame {number} of an archived segment has other LSNs")
+            at = offset + stored_length
+        require(not frames or at == self._frames_end, "bytes between frames and index of an archived segment")
+        require(digest.digest() == sha256, "SHA-256 of an archived segment differs")
+        require(len(self.records) == count, "an archived segment has another number of records")
+        found_accounts = {id: list(numbers) for id, numbers in found_accounts.items()}
+        require(accounts == found_accounts, "an archived segment has another list of accounts")
+        lsns = [record.lsn for record in self.records]
+        require(lsns == sorted(set(lsns)), "records are out of order")
+        if self.records:
+            require(self.records[-1].lsn == self.last_lsn, "another last LSN")
+            times = (self.records[0].commit_time, self.records[-1].commit_time)
+            require(times == (first_time, last_time), "other commit times")
+        pieces = [(r.piece(), r.lsn) for r in self.records if r.kind == CONTENT]
+        self.contents = [(piece.digest, piece.size, lsn) for piece, lsn in pieces if piece.is_last]
+        require(sorted(contents) == sorted(self.contents), "another list of contents")
+        require(held == held_runs(self.records), "another list of stretches in which the clock was held")
+
+
+def parse_archived_record(data, place, header):
+    """A record as in the raw segment at `place`; content pieces are stubs."""
+    record, intact = parse_record(_At(data, place), place, place + len(data), header)
+    require(record is not None and intact, f"an archived record at {place} is damaged")
+    require(padded(record.length) == len(data), f"an archived record at {place} has another length")
+    require(record.kind != CONTENT or record.stub, f"LSN {record.lsn}: archived content is no stub")
+    return record
+
+
+class _At:
+    """Bytes that are addressed as if they lay at `place`."""
+
+    def __init__(self, data, place):
+        self.data, self.place = data, place
+
+    def __getitem__(self, key):
+        return self.data[key.start - self.place : key.stop - self.place]
+
+
+# --- Backup target (target.md) ----------------------------------------------------------------------------
+
+
+class SessionAccount:
+    def __init__(self, element):
+        self.id = xml_text(element, "id")
+        self.address = xml_text(element, "address")
+        self.error = xml_text(element, "error")
+        self.status = element.get("status")
+        self.full = element.get("full") == "true"
+        self.deleted = element.get("deleted") == "true"
+        numbers = ("snapshot-at", "redo-start", "consistent-at", "messages", "bytes", "fields")
+        (self.snapshot_at, self.redo_start, self.consistent_at, self.messages, self.bytes, self.fields) = (
+            int(element.get(name)) for name in numbers
+        )
+        digest = element.find("digest")
+        self.digest = dict(digest.attrib) if digest is not None else None
+        self.snapshot = element.find("snapshot")
+        self.mailbox = None
+
+
+class Session:
+    """A published session; the snapshots are read and compared with the digests."""
+
+    def __init__(self, target, path):
+        root = read_xml(path / "session.xml")
+        self.path = path
+        self.label, self.type, self.status = root.get("label"), root.get("type"), root.get("status")
+        ids = ("server", "log", "incarnation")
+        self.server, self.log, self.incarnation = (bytes.fromhex(root.get(name)) for name in ids)
+        numbers = ("position", "began", "ended", "first-sequence", "last-sequence", "bytes-read", "bytes-stored")
+        for name in numbers:
+            setattr(self, name.replace("-", "_"), int(root.get(name)))
+        self.server_name, self.error = xml_text(root, "server-name"), xml_text(root, "error")
+        require(self.label == path.name, f"{path.name}: its label is {self.label}")
+        ids = (path / "content.ids").read_bytes()
+        digest = hashlib.sha256(ids).hexdigest()
+        require(digest == root.get("contents-sha256"), f"{self.label}: content.ids is damaged")
+        self.content_ids = [ids[at : at + 32] for at in range(0, len(ids), 32)]
+        require(len(self.content_ids) == int(root.get("contents")), f"{self.label}: another number of contents")
+        require(self.content_ids == sorted(set(self.content_ids)), f"{self.label}: content.ids is out of order")
+        self.accounts = [SessionAccount(element) for element in root.findall("account")]
+        order = [account.id for account in self.accounts]
+        require(order == sorted(set(order)), f"{self.label}: accounts are out of order")
+        self.server_data = None
+        data = root.find("server-data/snapshot")
+        if data is not None:
+            self.server_data = self._read_snapshot(target, b"\1server", data)
+        named = set()
+        for account in self.accounts:
+            if account.full:
+                self._read_full(target, account)
+                named |= {content.digest for content in contents_of(account.mailbox)}
+        if self.server_data is not None:
+            named |= {content.digest for content in contents_of(self.server_data)}
+        require(named == set(self.content_ids), f"{self.label}: content.ids is not what the snapshots name")
+
+    def _read_snapshot(self, target, account_id, element):
+        section = b""
+        for part in element.findall("part"):
+            at, length = int(part.get("offset")), int(part.get("length"))
+            data = (self.path / part.get("object")).read_bytes()[at : at + length]
+            require(len(data) == length, f"{self.label}: a part of a snapshot is cut off")
+            section += data
+        operations = read_snapshot(section, target.id, account_id)
+        require(len(operations) == int(element.get("operations")), f"{self.label}: another number of operations")
+        mailbox = Mailbox()
+        for operation in operations:
+            mailbox.apply(operation)
+        return mailbox
+
+    def _read_full(self, target, account):
+        name = f"{self.label}: {account.id!r}"
+        account.mailbox = self._read_snapshot(target, account.id, account.snapshot)
+        digest = state_digest(account.mailbox, target.digest_key, account.fields)
+        require(digest == account.digest, f"{name}: its state digest is {digest}, not {account.digest}")
+        require(len(account.mailbox.messages) == account.messages, f"{name}: another number of messages")
+
+
+def contents_of(mailbox):
+    """Every content that messages and items name."""
+    elements = [*mailbox.messages, *mailbox.items.values()]
+    return [element.content for element in elements if element.content is not None]
+
+
+class Target:
+    """A whole target: `sessions` by label, `segments` (archived) by log.incarnation and sequence."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        about = read_target_json(self.path / "target.json")
+        self.id, self.digest_key = bytes.fromhex(about["id"]), bytes.fromhex(about["digest_key"])
+        self.sessions = {}
+        for directory in sorted((self.path / "sessions").glob("*"), key=lambda p: p.name.partition("-")[2]):
+            if (directory / "session.xml").exists():
+                self.sessions[directory.name] = Session(self, directory)
+        self._check_accounts_xml()
+        self.segments = {}
+        for directory in sorted((self.path / "redologs").glob("*")):
+            log, incarnation = (bytes.fromhex(part) for part in directory.name.split("."))
+            self.segments[log, incarnation] = self._read_archive(directory, log, incarnation)
+        self.store = ContentStore.open(self.path / "content", self.id)
+
+    def read_content(self, id):
+        """The bytes of a content, checked."""
+        return self.store.read(id)
+
+    def named_contents(self):
+        """Ids of every content that a session or an archived segment names."""
+        named = {id for session in self.sessions.values() for id in session.content_ids}
+        for segments in self.segments.values():
+            named |= {digest for segment in segments.values() for digest, _, _ in segment.contents}
+        return named
+
+    def _check_accounts_xml(self):
+        newest = {}
+        for session in self.sessions.values():
+            for account in session.accounts:
+                newest.setdefault(account.id, ("", 0))
+                if account.full:
+                    newest[account.id] = (session.label, account.consistent_at)
+        if not (self.path / "accounts.xml").exists():
+            return
+        for element in read_xml(self.path / "accounts.xml").findall("account"):
+            found = (element.get("full-label"), int(element.get("consistent-at")))
+            id = xml_text(element, "id")
+            require(newest.pop(id, None) == found, f"accounts.xml: {id!r} has {found}")
+        require(not newest, f"accounts.xml lacks {sorted(newest)}")
+
+    def _read_archive(self, directory, log, incarnation):
+        segments = {}
+        for path in sorted(directory.iterdir()):
+            match = SEGMENT_NAME.fullmatch(path.name)
+            if not match:
+                continue
+            segment = ArchivedSegment(path.read_bytes(), self.id)
+            header = segment.header
+            require((header.log, header.incarnation) == (log, incarnation), f"{path.name} is of another log")
+            require(header.sequence == int(match[1]), f"{path.name} is segment {header.sequence}")
+            before = segments.get(header.sequence - 1)
+            if before is not None and before.records:
+                crc = before.records[-1].head_crc
+                require(header.first_lsn == before.last_lsn + 1, f"{path.name} does not follow the one before")
+                stub = before.records[-1].stub
+                require(stub or header.previous_last_crc == crc, f"{path.name} does not follow the one before")
+            segments[header.sequence] = segment
+        return segments
+
+    def newest_full(self, account_id):
+        """(session, account) of the newest full of an account."""
+        for session in reversed(self.sessions.values()):
+            for account in session.accounts:
+                if account.id == account_id and account.full:
+                    return session, account
+        raise KeyError(account_id)
+
+    def account_at_end(self, account_id, log=None):
+        """The mailbox at the end of what is archived, and of `log`, a RedoLog, if it goes on from there.
+
+        Incarnations that continue the one of the full are not followed.
+        """
+        session, account = self.newest_full(account_id)
+        records = []
+        segments = self.segments.get((session.log, session.incarnation), {})
+        for _, segment in sorted(segments.items()):
+            records += segment.records
+        if log is not None and (log.log, log.incarnation) == (session.log, session.incarnation):
+            last = max(segments, default=0)
+            live = [s for s in log.segments if s.header.sequence > last]
+            require(not live or live[0].header.sequence == last + 1, "segments are missing between target and log")
+            for segment in live:
+                records += segment.records
+        mailbox = session._read_snapshot(self, account_id, account.snapshot)
+        for transaction in join_transactions(records)[0]:
+            if transaction.account_id == account_id and transaction.commit_lsn > account.consistent_at:
+                for operation in transaction.operations:
+                    mailbox.apply(operation)
+        return mailbox
+
+
+# --- Command line -----------------------------------------------------------------------------------------
+
+
+def show(text):
+    return text.decode("utf-8", "backslashreplace")
+
+
+def show_target(path):
+    """Everything that can be read is; what is wrong as a list."""
+    target = Target(path)
+    print(f"target {target.id.hex()}")
+    for session in target.sessions.values():
+        print(f"{session.label}: {session.status}, {len(session.accounts)} accounts, position {session.position}")
+        for account in session.accounts:
+            if account.full:
+                mailbox = account.mailbox
+                print(
+                    f"  {show(account.id)}: {len(mailbox.folders)} folders, {len(mailbox.messages)} messages, "
+                    f"{len(mailbox.items)} items, at {account.consistent_at}"
+                )
+            else:
+                print(f"  {show(account.id)}: {account.status}{', deleted' if account.deleted else ''}")
+    for (log, incarnation), segments in target.segments.items():
+        records = sum(len(segment.records) for segment in segments.values())
+        print(f"log {log.hex()} incarnation {incarnation.hex()}: {len(segments)} segments, {records} records")
+    faults = []
+    for pack in target.store.packs.values():
+        pack.check()
+        faults += [f"pack {pack.id.hex()}: {fault}" for fault in pack.faults]
+    named = target.named_contents()
+    for id in sorted(named):
+        try:
+            target.read_content(id)
+        except (Damaged, Unsupported) as error:
+            faults.append(f"content {id.hex()}: {error}")
+    print(f"{len(target.store.packs)} packs, {len(named)} contents that are named")
+    return faults
+
+
+def show_log(path):
+    log = RedoLog(path)
+    print(f"log {log.log.hex()} incarnation {log.incarnation.hex()} of server {log.server.hex()}")
+    for record in log.records:
+        place = f"{record.sequence:>5}+{record.offset:<9}"
+        print(f"{record.lsn:>8} {place} {record.kind_name:<12} {show(record.account_id)}")
+    print(
+        f"{len(log.segments)} segments, {len(log.records)} records, "
+        f"{len(log.transactions)} transactions, {len(log.open)} open"
+    )
+    faults = log.faults + [str(damage) for damage in log.damages]
+    for place in log.contents().values():
+        try:
+            log.read_content(place)
+        except Damaged as error:
+            faults.append(f"content {place.digest.hex()}: {error}")
+    return faults
+
+
+def main(arguments):
+    commands = {"target": show_target, "log": show_log}
+    if len(arguments) != 2 or arguments[0] not in commands:
+        print(__doc__.split("\n\n")[1], file=sys.stderr)
+        return 2
+    try:
+        faults = commands[arguments[0]](arguments[1])
+    except (Damaged, Unsupported, OSError) as error:
+        faults = [f"{type(error).__name__}: {error}"]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
