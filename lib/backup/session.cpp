@@ -149,6 +149,8 @@ struct Session::Impl {
   [[nodiscard]] Status back_up_everything();
   [[nodiscard]] Status register_consumer();
   [[nodiscard]] Status back_up_server_data();
+  [[nodiscard]] Result<std::set<Id128>> line_of_log() const;
+  [[nodiscard]] Status find_fulls();
   [[nodiscard]] Status back_up_accounts();
   [[nodiscard]] Status back_up_account(const Account& account, SessionAccount& entry);
   [[nodiscard]] Status write_account(backup::AccountSnapshot& snapshot, SessionAccount& entry);
@@ -328,10 +330,41 @@ Status Session::Impl::back_up_server_data() {
   return {};
 }
 
+// Incarnations of the log from the present one back to its oldest known ancestor.
+Result<std::set<Id128>> Session::Impl::line_of_log() const {
+  std::set<Id128> line{options.log->incarnation()};
+  const Result<redo::SegmentViews> archived = target::archived_views(target);
+  if (!archived.ok()) return archived.status();
+  std::optional<Continuation> parent = options.log->continues();
+  while (parent && line.insert(parent->parent.incarnation).second) {
+    const Id128 incarnation = parent->parent.incarnation;
+    parent.reset();
+    for (const auto& view : *archived)
+      if (view->header().incarnation == incarnation) parent = view->header().parent;
+  }
+  return line;
+}
+
+// A full counts only if this log goes on from it; one of a log that was lost and not continued does not.
+Status Session::Impl::find_fulls() {
+  const Result<std::vector<target::RecordPointer>> sessions = target::published_sessions(target);
+  if (!sessions.ok()) return sessions.status();
+  std::set<Id128> line;
+  if (options.log) {
+    Result<std::set<Id128>> found = line_of_log();
+    if (!found.ok()) return found.status();
+    line = *std::move(found);
+  }
+  for (const target::RecordPointer& session : *sessions) {
+    if (options.log && !line.contains(session->info.position.incarnation)) continue;
+    for (const SessionAccount& account : session->info.accounts)
+      if (account.full && account.status == AccountStatus::completed) with_full.insert(account.id);
+  }
+  return {};
+}
+
 Status Session::Impl::back_up_accounts() {
-  const Result<std::vector<TargetAccount>> known = handle.accounts();
-  if (!known.ok()) return known.status();
-  for (const TargetAccount& account : *known) with_full.insert(account.id);
+  if (Status s = find_fulls(); !s.ok()) return s;
   for (std::size_t i = 0; i < accounts.size(); ++i) {
     SessionAccount& entry = record.info.accounts[i];
     {

@@ -332,6 +332,22 @@ TEST_CASE("R5: a log that lost its newest segments goes on as a new incarnation,
   REQUIRE(at_fork->accounts()[0].messages == 2);
 }
 
+TEST_CASE("R5: an account whose full belongs to a log that was not continued gets a new full") {
+  Fixture f;
+  f.create_account("alice");
+  f.deliver("alice", "1");
+  f.back_up(Session::Kind::full);
+  f.log.reset();
+  f.open_log("another-log", {});  // somebody deleted the old one and began from nothing
+  f.deliver("alice", "2");
+  const SessionInfo info = f.back_up(Session::Kind::incremental);
+  REQUIRE(info.find("alice") != nullptr);
+  REQUIRE(info.find("alice")->full);
+  const Result<RestorePlan> plan = f.plan(Fixture::request_for("alice"));
+  REQUIRE_OK(plan);
+  REQUIRE(plan->accounts()[0].messages == 2);
+}
+
 TEST_CASE("R5: an archived segment never replaces another with other bytes") {
   Fixture f;
   f.create_account("alice");
