@@ -128,7 +128,7 @@ struct DifferenceOptions {
 /// are no difference). Nothing is written if and only if the summary says `none()` or HostOps are left.
 ///
 /// Fields that are not compared stay as `from` has them. So do UIDVALIDITY with `Field::uid` and content that
-/// `to` has not read (empty). Where UIDs are not compared, messages that `from` lacks are put without one.
+/// one side has not read (empty). Where UIDs are not compared, messages that `from` lacks are put without one.
 /// Order: AccountPut, FolderPut (parents first), messages by folder, items, FolderDelete (children first),
 /// then items and HostOps that must come later. If only `from` has an account: AccountDelete, then all of
 /// `to`.

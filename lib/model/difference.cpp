@@ -77,6 +77,11 @@ class Comparison {
 
   // How `message`, wanted of `from`, relates to it.
   [[nodiscard]] static Kinship kinship(const Message& from, const Message& message) {
+    if (!from.content && message.content) {  // not read yet: nothing says that it is other content
+      Message read = from;
+      read.content = message.content;
+      return kinship(read, message);
+    }
     if (message == from) return Kinship::same;
     const auto flags = [](const Message& m) { return std::tie(m.flags, m.keywords, m.tags); };
     if (flags(message) == flags(from)) return Kinship::other;

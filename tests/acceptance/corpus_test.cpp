@@ -253,6 +253,30 @@ TEST_CASE("the corpus' Maildirs come back as they are, names, files and times", 
   round_trip(setting, 0);
 }
 
+TEST_CASE("a restore of one message leaves those alone that are there, also if no scan ever read them") {
+  Setting setting;
+  const fs::path alice = setting.mail() / "alice";
+  make_maildir(alice);
+  for (const char* name : {"1.M1P1.h:2,S", "2.M1P1.h:2,", "3.M1P1.h:2,F"})
+    write_file(alice / "cur" / name, std::string("Subject: ") + name + "\n\nbody\n");
+  setting.back_up(Session::Kind::full);
+  fs::remove(alice / "cur/2.M1P1.h:2,");
+  RestoreRequest request;
+  request.stop.full_only = true;
+  const Result<RestorePlan> plan =
+      RestorePlan::make({setting.target()}, &setting.log(), request, {&setting.scanner(), nullptr});
+  REQUIRE_OK(plan);
+  const DifferenceSummary& difference = plan->accounts().front().difference;
+  REQUIRE(difference.messages.added == 1);
+  REQUIRE(difference.messages.unchanged == 2);
+  REQUIRE(difference.messages.changed == 0);
+  const Result<std::vector<Operation>> operations = plan->operations("alice@example.com");
+  REQUIRE_OK(operations);
+  REQUIRE(operations->size() == 1);
+  setting.restore(request);
+  REQUIRE(fs::exists(alice / "cur/1.M1P1.h:2,S"));
+}
+
 TEST_CASE("a Maildir story: delivery, flags, moves and deletion between sessions, and back to a chosen second") {
   Setting setting;
   const fs::path alice = setting.mail() / "alice";
