@@ -1,10 +1,13 @@
 #pragma once
 // The redo log that is open: its state, and which lock guards what.
 //
-// Three locks. `seal_mutex_` lets one thread at a time seal and is taken first. `write_mutex_` orders the log: whoever holds it encodes, writes and moves the position.
-// `sync_mutex_` guards what is durable and who syncs. It may be taken under `write_mutex_`, never the other
-// way round. No lock is held while fdatasync runs for an acknowledgement; a roll syncs under `write_mutex_`,
-// because the order of segments must not get ahead of the disk.
+// Three locks, taken in this order. `seal_mutex_` lets one thread at a time seal or remove segments.
+// `write_mutex_` orders the log: whoever holds it encodes, writes and moves the position. `sync_mutex_` guards
+// what is durable and who syncs. No lock is held while fdatasync runs for an acknowledgement; a roll syncs
+// under `write_mutex_`, because the order of segments must not get ahead of the disk.
+//
+// One fdatasync of a segment runs at a time: the system reports a failed write-back to one caller only, and
+// whoever syncs beside that one would be told that all is well.
 
 #include <restante/redo_log.hpp>
 
@@ -81,11 +84,15 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<Placed> write_one(Frame& frame, Time wall, Time commit);
   /// Without locks: returns when `lsn` is on the disk, syncing for all or waiting for who does.
   [[nodiscard]] Status wait_durable(Lsn lsn);
-  [[nodiscard]] Status lead_sync(std::unique_lock<std::mutex>& lock);
+  /// With `sync_mutex_`, after a failure.
+  [[nodiscard]] Status not_durable() const;
+  /// With `sync_mutex_` in `lock`, while nobody syncs: syncs for everybody who wrote before.
+  [[nodiscard]] Status run_sync(std::unique_lock<std::mutex>& lock);
   /// With `write_mutex_`: everything written so far becomes durable.
   [[nodiscard]] Status sync_now();
   /// With `write_mutex_`: the next segment becomes the current one. The old one is sealed by `seal_pending`.
-  [[nodiscard]] Status roll_now(std::uint64_t min_room);
+  /// `may_be_small` lets recovery open a log on a full disk.
+  [[nodiscard]] Status roll_now(std::uint64_t min_room, bool may_be_small = false);
   /// Without locks.
   [[nodiscard]] Status seal_pending();
   /// Ends all acknowledgement; returns the failure to give to the caller whose call it was.
@@ -110,7 +117,10 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<Spare> make_spare(std::uint64_t bytes);
   void drop_spare(Spare& spare) noexcept;
   /// Publishes a segment with `header`. A failure that leaves the directory in doubt sets `in_doubt`.
-  [[nodiscard]] Result<Writer> create_segment(redo::SegmentHeader& header, std::uint64_t room, bool* in_doubt);
+  /// With `may_be_small` it makes do with `room` where the disk has none for a whole segment.
+  [[nodiscard]] Result<Writer> create_segment(redo::SegmentHeader& header, std::uint64_t room, bool may_be_small,
+                                              bool* in_doubt);
+  [[nodiscard]] Result<Spare> take_spare(std::uint64_t bytes);
 
   // --- log_transactions.cpp -------------------------------------------------------------------------
   struct Open {
@@ -232,6 +242,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
 
   mutable std::mutex sync_mutex_;
   // Guarded by sync_mutex_:
+  std::shared_ptr<const os::Fd> written_fd_;
+  Durable written_;
   Durable durable_;
   bool sync_runs_ = false;
   std::condition_variable synced_;

@@ -127,6 +127,7 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
 Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_age) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
   (void)seal_pending();
+  const std::lock_guard sealing(seal_mutex_);
   const std::lock_guard lock(write_mutex_);
   if (!consumers_status_.ok()) return consumers_status_;
   if (consumers_.consumers.empty()) return std::uint64_t{0};

@@ -172,10 +172,11 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   opened_sequence_ = header.sequence;
   consumers_ = {};
   bool in_doubt = false;
-  Result<Writer> writer = create_segment(header, redo::kTailRoom, &in_doubt);
+  Result<Writer> writer = create_segment(header, redo::kTailRoom, false, &in_doubt);
   if (!writer.ok()) return writer.status().with_context("cannot make the redo log");
   writer_ = std::move(*writer);
-  durable_ = {end_, header.sequence, writer_.position, {}};
+  written_fd_ = writer_.fd;
+  written_ = durable_ = {end_, header.sequence, writer_.position, {}};
   segments_.push_back({std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
                        std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence});
   return {};
@@ -290,7 +291,8 @@ Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   has_last_wall_ = true;
   last_wall_ = replayed->last_wall.value_or(header.created_wall);
   last_is_mark_ = last_is_close_mark_ = end.is_clean;
-  durable_ = {end_, header.sequence, end.end, last_commit_};
+  written_fd_ = writer_.fd;
+  written_ = durable_ = {end_, header.sequence, end.end, last_commit_};
   segments_.push_back({found.file, found.header, nullptr, nullptr, header.sequence});
   if (Status opened = adopt_open(std::move(replayed->open)); !opened.ok()) return opened;
   if (Status recalled = adopt_recent(); !recalled.ok()) return recalled;
@@ -304,7 +306,7 @@ Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   }
   const bool closed_here = end.is_clean || replayed->has_close_mark;
   opened_sequence_ = closed_here ? header.sequence : header.opened_sequence;
-  if (Status rolled = roll_now(0); !rolled.ok()) return rolled;
+  if (Status rolled = roll_now(0, true); !rolled.ok()) return rolled;
   if (Status cleared = control_->clear_poison(); !cleared.ok()) return cleared;
   const Status sealed = seal_pending();
   return sealed.code() == Code::no_space ? Status() : sealed;

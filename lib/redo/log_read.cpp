@@ -110,8 +110,8 @@ Result<Time> first_time_of(const redo::SegmentView& view) {
   if (!stream.ok()) return stream.status();
   redo::Record record;
   const Result<bool> more = (*stream)->next(record);
-  if (!more.ok()) return more.status();
-  return *more ? record.head.commit_time : view.header().created_commit;
+  if (!more.ok() && more.status().code() != Code::damaged) return more.status();
+  return more.ok() && *more ? record.head.commit_time : view.header().created_commit;
 }
 
 }  // namespace

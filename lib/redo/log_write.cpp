@@ -46,8 +46,7 @@ Status RedoLog::Impl::poison(const Status& cause) {
     (void)control_->set_poison({durable_.sequence, durable_.offset, durable_.lsn});
     synced_.notify_all();
   }
-  return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", cause.message()),
-                "close every handle of the log and open it again");
+  return not_durable();
 }
 
 Status RedoLog::Impl::make_room(std::uint64_t bytes, std::uint64_t reserve) {
@@ -115,21 +114,23 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_one(Frame& frame, Time wall, 
   last_is_mark_ = head.kind == redo::RecordKind::mark;
   last_is_close_mark_ = false;
   end_ = head.lsn;
+  const std::lock_guard lock(sync_mutex_);
+  written_ = {head.lsn, header.sequence, writer_.position, commit};
   return Placed{header.sequence, offset, head.lsn, commit};
+}
+
+Status RedoLog::Impl::not_durable() const {
+  return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", poison_cause_.message()),
+                "close every handle of the log and open it again");
 }
 
 Status RedoLog::Impl::wait_durable(Lsn lsn) {
   const auto until = std::chrono::steady_clock::now() + options_.deadline;
   std::unique_lock lock(sync_mutex_);
   while (durable_.lsn < lsn) {
-    if (poisoned_) {
-      return Status(Code::not_durable,
-                    base::cat("LSN ", lsn, " of the redo log in ", base::escape(path_),
-                              " did not reach the disk: ", poison_cause_.message()),
-                    "close every handle of the log and open it again");
-    }
+    if (poisoned_) return not_durable();
     if (!sync_runs_) {
-      if (Status led = lead_sync(lock); !led.ok()) return led;
+      if (Status led = run_sync(lock); !led.ok()) return led;
     } else if (synced_.wait_until(lock, until) == std::cv_status::timeout && durable_.lsn < lsn) {
       return Status(Code::timed_out, base::cat("LSN ", lsn, " of the redo log in ", base::escape(path_),
                                                " is still being written to the disk"));
@@ -138,40 +139,29 @@ Status RedoLog::Impl::wait_durable(Lsn lsn) {
   return {};
 }
 
-// One syncs for everybody who wrote before.
-Status RedoLog::Impl::lead_sync(std::unique_lock<std::mutex>& lock) {
+Status RedoLog::Impl::run_sync(std::unique_lock<std::mutex>& lock) {
   sync_runs_ = true;
+  const std::shared_ptr<const os::Fd> fd = written_fd_;
+  const Durable target = written_;
   lock.unlock();
-  std::shared_ptr<const os::Fd> fd;
-  Durable target;
-  {
-    const std::lock_guard write_lock(write_mutex_);
-    fd = writer_.fd;
-    target = {end_, segments_.back().header->sequence, writer_.position, last_commit_};
-  }
   // Whatever lies in an older segment was synced when it was rolled.
   const Status synced = io_.fdatasync(fd->get());
-  Status result;
-  if (!synced.ok()) result = poison(synced);
+  const Status result = synced.ok() ? Status() : poison(synced);
   lock.lock();
   sync_runs_ = false;
-  // A failure elsewhere has fixed how far recovery will go; nothing beyond may be acknowledged (R7).
-  if (synced.ok() && !poisoned_ && durable_.lsn <= target.lsn && durable_.sequence <= target.sequence) {
-    durable_ = target;
-  }
+  // A failure elsewhere has fixed how far recovery will go; nothing beyond may be acknowledged (R7). A roll
+  // meanwhile has made more durable than this.
+  if (synced.ok() && !poisoned_ && durable_.sequence <= target.sequence) durable_ = target;
   synced_.notify_all();
   return result;
 }
 
 Status RedoLog::Impl::sync_now() {
-  if (Status synced = io_.fdatasync(writer_.fd->get()); !synced.ok()) return poison(synced);
-  const std::lock_guard lock(sync_mutex_);
-  if (poisoned_) {
-    return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", poison_cause_.message()));
-  }
-  durable_ = {end_, segments_.back().header->sequence, writer_.position, last_commit_};
-  synced_.notify_all();
-  return {};
+  std::unique_lock lock(sync_mutex_);
+  while (sync_runs_) synced_.wait(lock);
+  if (poisoned_) return not_durable();
+  if (Status synced = run_sync(lock); !synced.ok()) return synced;
+  return poisoned_ ? not_durable() : Status();
 }
 
 Status RedoLog::Impl::sync() {
@@ -184,7 +174,7 @@ Status RedoLog::Impl::sync() {
   return wait_durable(written);
 }
 
-Status RedoLog::Impl::roll_now(std::uint64_t min_room) {
+Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   // The next header fixes where this segment ends; it may only name what is on the disk.
   if (Status synced = sync_now(); !synced.ok()) return synced;
   Segment& old = segments_.back();
@@ -199,7 +189,8 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room) {
   for (const auto& [lsn, open] : open_) header.open.push_back(open.transaction);
 
   bool in_doubt = false;
-  Result<Writer> next = create_segment(header, std::max(min_room, reserved_ + redo::kTailRoom), &in_doubt);
+  Result<Writer> next = create_segment(header, std::max(min_room, reserved_ + redo::kTailRoom),
+                                       may_be_small, &in_doubt);
   if (!next.ok()) {
     const Status failure = next.status().with_context("cannot begin the next segment of the redo log");
     return in_doubt ? poison(failure) : failure;
@@ -222,8 +213,8 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room) {
   touched_.clear();
   std::erase_if(recent_, [this](const auto& entry) { return !is_near(entry.second); });
   const std::lock_guard lock(sync_mutex_);
-  durable_.sequence = header.sequence;
-  durable_.offset = writer_.position;
+  written_fd_ = writer_.fd;
+  written_ = durable_ = {end_, header.sequence, writer_.position, last_commit_};
   return {};
 }
 

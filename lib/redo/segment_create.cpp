@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.hpp"
 #include "os/file.hpp"
@@ -23,6 +24,10 @@ Status allocate_or_write(os::Io& io, int fd, std::uint64_t bytes) {
     if (!written.ok()) return written;
   }
   return {};
+}
+
+std::uint64_t in_blocks(std::uint64_t bytes) {
+  return (bytes + redo::kHeaderBlock - 1) / redo::kHeaderBlock * redo::kHeaderBlock;
 }
 
 }  // namespace
@@ -46,18 +51,20 @@ void RedoLog::Impl::drop_spare(Spare& spare) noexcept {
   spare.fd.reset();
 }
 
+Result<RedoLog::Impl::Spare> RedoLog::Impl::take_spare(std::uint64_t bytes) {
+  std::optional<Spare> spare = std::exchange(spare_, std::nullopt);
+  if (spare && spare->bytes >= bytes) return std::move(*spare);
+  if (spare) drop_spare(*spare);
+  return make_spare(bytes);
+}
+
 Result<RedoLog::Impl::Writer> RedoLog::Impl::create_segment(redo::SegmentHeader& header, std::uint64_t room,
-                                                            bool* in_doubt) {
+                                                            bool may_be_small, bool* in_doubt) {
   *in_doubt = false;
   const Bytes encoded = redo::encode_header(header);
-  const std::uint64_t wanted = std::max<std::uint64_t>(options_.segment_bytes, encoded.size() + room);
-  const std::uint64_t capacity = (wanted + redo::kHeaderBlock - 1) / redo::kHeaderBlock * redo::kHeaderBlock;
-  if (spare_ && spare_->bytes < capacity) {
-    drop_spare(*spare_);
-    spare_.reset();
-  }
-  Result<Spare> made = spare_ ? Result<Spare>(std::move(*spare_)) : make_spare(capacity);
-  spare_.reset();
+  const std::uint64_t least = in_blocks(encoded.size() + room);
+  Result<Spare> made = take_spare(std::max(in_blocks(options_.segment_bytes), least));
+  if (!made.ok() && made.status().code() == Code::no_space && may_be_small) made = make_spare(least);
   if (!made.ok()) return made.status();
   Spare spare = std::move(*made);
 

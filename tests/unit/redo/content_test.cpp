@@ -40,7 +40,7 @@ std::vector<RecordInfo> dump(const RedoLog& log) {
 }
 
 TEST_CASE("R10: content of every size comes back, across pieces, rolls and openings") {
-  const ScratchDir dir;
+  const MemoryDir dir;
   const ManualClock clock;
   const RedoLog::Options options = options_with(clock, 512u << 10);
   Random random("contents");
@@ -67,7 +67,7 @@ TEST_CASE("R10: content of every size comes back, across pieces, rolls and openi
 }
 
 TEST_CASE("R10: content that a recent segment has is not written again") {
-  const ScratchDir dir;
+  const MemoryDir dir;
   const ManualClock clock;
   const RedoLog::Options options = options_with(clock);
   const Bytes mail = Random("mail").bytes(9000);
@@ -94,7 +94,7 @@ TEST_CASE("R10: content that a recent segment has is not written again") {
 }
 
 TEST_CASE("R10: content put long before it is named comes along") {
-  const ScratchDir dir;
+  const MemoryDir dir;
   const ManualClock clock;
   Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
   REQUIRE_OK(log);
@@ -113,7 +113,7 @@ TEST_CASE("R10: content put long before it is named comes along") {
 }
 
 TEST_CASE("R10: a record names where its content lies, and keeps that segment") {
-  const ScratchDir dir;
+  const MemoryDir dir;
   const ManualClock clock;
   Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
   REQUIRE_OK(log);
@@ -154,7 +154,7 @@ TEST_CASE("R10: a content whose reader fails leaves nothing that anybody sees") 
       return std::min<std::size_t>(buffer.size(), 4096);
     }
   };
-  const ScratchDir dir;
+  const MemoryDir dir;
   const ManualClock clock;
   Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock, 2u << 20));
   REQUIRE_OK(log);
@@ -169,7 +169,7 @@ TEST_CASE("R10: a content whose reader fails leaves nothing that anybody sees") 
 }
 
 TEST_CASE("R10: damaged content is told, before its last byte") {
-  const ScratchDir dir;
+  const MemoryDir dir;
   const ManualClock clock;
   const Bytes mail = Random("damaged").bytes(10'000);
   {
@@ -194,7 +194,7 @@ TEST_CASE("R10: damaged content is told, before its last byte") {
 }
 
 TEST_CASE("R10: a stub of a content piece keeps everything but the bytes") {
-  const ScratchDir dir;
+  const MemoryDir dir;
   const ManualClock clock;
   Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
   REQUIRE_OK(log);

@@ -87,7 +87,7 @@ TEST_CASE("R7: whichever I/O call fails, nothing is acknowledged falsely") {
   const RedoLog::Options options = options_with(clock);
   for (const Fault fault : {Fault::io_error, Fault::no_space, Fault::short_write}) {
     for (std::uint64_t n = 1;; ++n) {
-      const ScratchDir dir;
+      const MemoryDir dir;
       FaultyIo io;
       redo::OpenHooks hooks;
       hooks.io = &io;
@@ -111,7 +111,7 @@ TEST_CASE("R7: whichever I/O call fails, nothing is acknowledged falsely") {
 TEST_CASE("R7: reopening fails at whichever call, and later succeeds with everything") {
   const ManualClock clock;
   const RedoLog::Options options = options_with(clock);
-  const ScratchDir dir;
+  const MemoryDir dir;
   const Outcome outcome = exercise(dir.file("log"), options, {});
   const std::string crashed = dir.file("crashed");
   {
@@ -300,6 +300,39 @@ TEST_CASE("R10: a disk that really is full") {
     REQUIRE_OK(log->set_consumer("target", log->end()));
     CHECK(*log->remove_consumed(std::chrono::seconds(0)) > 0);
     REQUIRE_OK(append(*log, "alice", "room again", 3000));
+  }
+  (void)::umount2(mount_point.c_str(), MNT_DETACH);
+}
+
+TEST_CASE("R10: a log is recovered on a full disk, and open transactions end") {
+  if (::geteuid() != 0) RESTANTE_SKIP("only root can mount a small file system");
+  const ScratchDir dir;
+  const ManualClock clock;
+  const RedoLog::Options options = options_with(clock, 128u << 10);
+  const std::string mount_point = dir.file("small");
+  std::filesystem::create_directories(mount_point);
+  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=1m") != 0) RESTANTE_SKIP("tmpfs cannot be mounted here");
+  {
+    Result<RedoLog> log = RedoLog::open(dir.file("log"), options);
+    REQUIRE_OK(log);
+    REQUIRE_OK(append(*log, "alice", "1"));
+    Result<Transaction> transaction = begin(*log, "bob", "2");
+    REQUIRE_OK(transaction);
+    copy_log(dir.file("log"), mount_point + "/redo");
+  }
+  const auto free_bytes = std::filesystem::space(mount_point).available;
+  spill(dir.file("filler"), Bytes(free_bytes - (100u << 10), 1));
+  std::filesystem::copy_file(dir.file("filler"), mount_point + "/filler");
+  {
+    Result<RedoLog> log = RedoLog::open(mount_point + "/redo", options);
+    REQUIRE_OK(log);
+    CHECK(log->sequence() == 2);
+    Result<std::vector<Transaction>> unfinished = log->recover();
+    REQUIRE_OK(unfinished);
+    REQUIRE(unfinished->size() == 1);
+    REQUIRE_CODE(append(*log, "alice", "too much", 300'000), no_space);
+    REQUIRE_OK(unfinished->at(0).commit({}, Sync::durable));
+    CHECK(read_all_of(*log).ids == std::vector<std::string>{"1", "2"});
   }
   (void)::umount2(mount_point.c_str(), MNT_DETACH);
 }

@@ -1,6 +1,7 @@
 // R7: other processes, forked children, killed writers.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -188,6 +189,11 @@ TEST_CASE("R7: a writer killed at any moment leaves everything it acknowledged")
       return 0;
     });
     pipe.close_writer();
+    // Every other one is let come to its first record, however busy the machine is.
+    if (round % 2 == 0) {
+      struct pollfd poll_fd {pipe.ends[0], POLLIN, 0};
+      (void)::poll(&poll_fd, 1, 30'000);
+    }
     std::this_thread::sleep_for(std::chrono::microseconds(random.between(2'000, 60'000)));
     child.kill();
     CHECK(child.wait() == -SIGKILL);
@@ -207,7 +213,7 @@ TEST_CASE("R7: a writer killed at any moment leaves everything it acknowledged")
     for (Transaction& transaction : *unfinished) REQUIRE_OK(transaction.abort());
     if (round % 8 == 7) REQUIRE(log->verify()->damages.empty());
   }
-  CHECK(acknowledged.size() > 10);
+  CHECK(acknowledged.size() >= static_cast<std::size_t>(rounds / 2));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ using Ids = std::vector<std::string>;
 
 /// A log with some of everything, its newest segment left as by a kill.
 struct Sample {
-  ScratchDir dir;
+  MemoryDir dir;
   ManualClock clock;
   std::string crashed = dir.file("crashed");
 
