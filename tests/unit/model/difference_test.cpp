@@ -251,8 +251,12 @@ TEST_CASE("difference: content that was not read yet is no change") {
   Message unread = message("a", 1);
   unread.content.reset();
   CHECK(difference_of({folder("f"), put(message("a", 1))}, {folder("f"), put(unread)}).summary.none());
-  const Answer known = difference_of({folder("f"), put(unread)}, {folder("f"), put(message("a", 1))});
-  CHECK(known.operations == std::vector<Operation>{put(message("a", 1))});
+  CHECK(difference_of({folder("f"), put(unread)}, {folder("f"), put(message("a", 1))}).summary.none());
+  // What changes otherwise is put with the content that is known.
+  Message changed = message("a", 1);
+  changed.attributes["x"] = "y";
+  const Answer known = difference_of({folder("f"), put(unread)}, {folder("f"), put(changed)});
+  CHECK(known.operations == std::vector<Operation>{put(changed)});
 }
 
 TEST_CASE("R15: messages without stable ids are paired by content and date, one to one") {
