@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include <restante/mail_sink.hpp>
 #include <restante/mail_source.hpp>
 #include <restante/mailbox_state.hpp>
 #include <restante/redo_log.hpp>
@@ -62,6 +63,12 @@ class Scanner final : public MailSource {
   [[nodiscard]] Result<ScanReport> scan(std::string_view account_id);
   /// Accounts of the store and those known from earlier scans, sorted.
   [[nodiscard]] Result<std::vector<std::string>> accounts();
+
+  /// A way to restore into the scanned store: `store`, for operations that name folders as the scanner does.
+  /// Its folder ids stay when a server indexes a folder later, so they may differ from the store's own.
+  ///     plan = RestorePlan::make(…, {.source = scanner.get(), .sink = scanner->sink_for(*store).get()})
+  /// Both must outlive the answer.
+  [[nodiscard]] std::unique_ptr<MailSink> sink_for(MailSink& store);
 
   [[nodiscard]] FieldSet fields() const override;
   [[nodiscard]] Status list_accounts(const AccountFunction& each) override;

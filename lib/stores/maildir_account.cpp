@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "os/file.hpp"
 #include "stores/maildir_files.hpp"
+#include "stores/maildir_stage.hpp"
 
 namespace restante::stores {
 namespace {
@@ -80,6 +81,23 @@ Status AccountFinder::find_below(int dirfd, std::size_t depth, const AddressPart
   return {};
 }
 
+// It belongs to whom the directory above belongs to: what root made for itself no server could use.
+Result<os::Fd> AccountFinder::make_directory(int parent_fd, const std::string& name) const {
+  const Status made = io_.mkdir_at(parent_fd, name, 0700);
+  if (!made.ok() && made.code() != Code::already_exists) return made;
+  Result<os::Fd> dir = os::open_dir_at(io_, parent_fd, name);
+  if (!dir.ok()) return dir;
+  if (!made.ok()) return dir;  // somebody else was faster
+  const Result<os::FileInfo> above = io_.fstat(parent_fd);
+  if (!above.ok()) return above.status();
+  bool denied = false;
+  if (Status owned = set_ownership(io_, dir->get(), {0700, above->uid, above->gid}, denied); !owned.ok()) {
+    return owned;
+  }
+  if (Status synced = io_.fsync(parent_fd); !synced.ok()) return synced;
+  return dir;
+}
+
 Result<AccountDir> AccountFinder::open_path(std::string_view id, const std::vector<std::string>& path,
                                             bool create) const {
   AccountDir account;
@@ -91,10 +109,7 @@ Result<AccountDir> AccountFinder::open_path(std::string_view id, const std::vect
     account.name = name;
     dir = os::open_dir_at(io_, account.parent.get(), name);
     if (dir.ok() || !create || dir.status().code() != Code::not_found) continue;
-    const Status made = io_.mkdir_at(account.parent.get(), name, 0700);
-    if (!made.ok() && made.code() != Code::already_exists) return made;
-    if (Status synced = io_.fsync(account.parent.get()); !synced.ok()) return synced;
-    dir = os::open_dir_at(io_, account.parent.get(), name);
+    dir = make_directory(account.parent.get(), name);
   }
   if (!dir.ok()) {
     // A link or a file has that name: not a mailbox.

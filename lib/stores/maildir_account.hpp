@@ -48,6 +48,7 @@ class AccountFinder {
  private:
   Status find_below(int dirfd, std::size_t depth, const AddressParts& parts, std::vector<std::string>& path,
                     Found& found) const;
+  Result<os::Fd> make_directory(int parent_fd, const std::string& name) const;
   Result<AccountDir> open_path(std::string_view id, const std::vector<std::string>& path, bool create) const;
 
   os::Io& io_;

@@ -27,6 +27,8 @@ struct MessageEntry {
   std::string staged;
   /// The live file does not say what the record says.
   bool touched = false;
+  /// An operation put it.
+  bool put = false;
 };
 
 struct FolderEntry {
@@ -34,8 +36,9 @@ struct FolderEntry {
   /// Where it is now; empty: nowhere.
   std::string live_dir;
   bool deleted = false;
-  /// A FolderPut told its attributes.
+  /// A FolderPut told its attributes, under this id.
   bool put = false;
+  std::string put_id;
   /// Its dovecot-uidlist is to be written.
   bool renewed = false;
   /// The UIDVALIDITY that operations name.

@@ -272,6 +272,7 @@ void MaildirTransaction::put_folder(const Folder& folder, ElementOutcome& outcom
   }
   model_.by_id[folder.id] = entry;
   entry->put = true;
+  entry->put_id = folder.id;
   entry->recorded_uidvalidity = folder.uidvalidity;
 
   if (model_.identity == Identity::keep) {
@@ -333,12 +334,15 @@ Status MaildirTransaction::delete_folder(const FolderDelete& operation, ElementO
   if (folder == nullptr) return {};
   outcome.outcome = Outcome::removed;
   if (Status loaded = load_messages(*folder); !loaded.ok()) return loaded;
-  while (!folder->messages.empty()) {
-    const std::string id = folder->messages.begin()->first;
-    remove_message(*folder, id);
+  // A folder that came under another id in its place is not meant, only what was there before.
+  const bool replaced = folder->put && folder->put_id != operation.folder_id;
+  std::vector<std::string> ids;
+  for (const auto& [id, entry] : folder->messages) {
+    if (!replaced || !entry.put) ids.push_back(id);
   }
+  for (const std::string& id : ids) remove_message(*folder, id);
   // The INBOX is the account's directory and stays, empty.
-  if (folder->is_inbox()) return {};
+  if (folder->is_inbox() || replaced) return {};
   folder->deleted = true;
   std::erase_if(model_.by_id, [&](const auto& one) { return one.second == folder; });
   return {};
@@ -376,6 +380,7 @@ Status MaildirTransaction::put_message(const Message& message, ContentOpener& co
 
 Status MaildirTransaction::update_message(FolderEntry& folder, MessageEntry& entry, const Message& message,
                                           ElementOutcome& outcome) {
+  entry.put = true;
   Message& record = entry.record;
   const Message before = record;
   record.flags = message.flags;
@@ -420,6 +425,7 @@ Status MaildirTransaction::create_message(FolderEntry& folder, const Message& me
   entry.record.id = new_id(folder, message, file.name);
   entry.record.uid = 0;
   entry.staged = file.name;
+  entry.put = true;
   if (entry.record.id != message.id) {
     entry.record.attributes.erase(attribute::kFileName);
     folder.renamed[message.id] = entry.record.id;

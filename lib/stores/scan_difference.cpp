@@ -60,10 +60,7 @@ Status ScanDifference::read() {
     std::swap(live_, *second);
     add_unconfirmed(*second);
   }
-  if (!live_.account()) return {};
-  keep_sticky_fields();
-  if (Status read = read_message_contents(); !read.ok()) return read;
-  return read_item_contents();
+  return live_.account() ? complete() : Status();
 }
 
 // Empty if the account is not there.
@@ -76,19 +73,14 @@ Result<MailboxState> ScanDifference::list(FolderIds& ids) {
   if (Status applied = apply_all(operations.operations, as_listed); !applied.ok()) return applied;
   ids = match_folders(known_.state, as_listed, known_.retired);
   back_.clear();
-  for (const auto& [store_id, id] : ids) back_[id] = store_id;
+  for (const auto& [store_id, id] : ids) {
+    if (store_id != id) back_[id] = store_id;
+  }
+  if (back_.empty()) return as_listed;
   for (Operation& operation : operations.operations) rename_folders(operation, ids);
   MailboxState state;
   if (Status applied = apply_all(operations.operations, state); !applied.ok()) return applied;
   return state;
-}
-
-std::map<std::string, std::string> ScanDifference::store_ids() const {
-  std::map<std::string, std::string> out;
-  for (const auto& [store_id, id] : ids_) {
-    if (store_id != id) out[id] = store_id;
-  }
-  return out;
 }
 
 bool ScanDifference::lacks_something() const {
@@ -124,40 +116,48 @@ void ScanDifference::add_unconfirmed(const MailboxState& first) {
   }
 }
 
-// --- What the store does not keep ---------------------------------------------------------------------
+// --- What the store does not keep, and content --------------------------------------------------------
 
-// The log may know more than the store tells: what another source gave, or an earlier server.
-void ScanDifference::keep_sticky_fields() {
-  OpVector operations;
-  (void)live_.write(operations);
-  for (Operation& operation : operations.operations) {
-    if (auto* account = std::get_if<AccountPut>(&operation)) {
-      if (!known_.state.account()) continue;
-      if (account->account.name.empty()) account->account.name = known_.state.account()->name;
-      account->account.unknown = known_.state.account()->unknown;
-    } else if (auto* folder = std::get_if<FolderPut>(&operation)) {
-      keep_sticky(folder->folder);
-    } else if (auto* messages = std::get_if<MessagePut>(&operation)) {
-      for (Message& message : messages->messages) {
-        const MessageKey key(message.folder_id, message.id);
-        if (const Message* known = find(known_.state.messages(), key)) keep_sticky(message, *known);
-      }
-    } else if (auto* item = std::get_if<ItemPut>(&operation)) {
-      const Item* known = find(known_.state.items(), ItemKey(item->item.kind, item->item.id));
-      if (known != nullptr) item->item.unknown = known->unknown;
-    }
+// Adds to what was listed what only the log knows, and the content of what is new.
+Status ScanDifference::complete() {
+  // A message that moved has its base name and date still.
+  ByBaseName elsewhere;
+  for (const auto& [key, message] : known_.state.messages()) elsewhere.emplace(message.id, &message);
+
+  OpVector listed;
+  if (Status written = live_.write(listed); !written.ok()) return written;
+  MailboxState completed;
+  for (Operation& operation : listed.operations) {
+    bool gone = false;
+    if (Status done = complete(operation, elsewhere, gone); !done.ok()) return done;
+    if (gone) continue;
+    if (Status applied = completed.apply(operation); !applied.ok()) return applied;
   }
-  for (const HostOp& host_op : known_.state.host_ops()) operations.operations.emplace_back(host_op);
+  for (const HostOp& host_op : known_.state.host_ops()) {
+    if (Status applied = completed.apply(host_op); !applied.ok()) return applied;
+  }
   for (const UnknownOperation& unknown : known_.state.unknown_operations()) {
-    operations.operations.emplace_back(unknown);
+    if (Status applied = completed.apply(unknown); !applied.ok()) return applied;
   }
-  (void)rebuild(operations.operations);
+  live_ = std::move(completed);
+  return {};
 }
 
-Status ScanDifference::rebuild(const std::vector<Operation>& operations) {
-  MailboxState state;
-  if (Status applied = apply_all(operations, state); !applied.ok()) return applied;
-  live_ = std::move(state);
+Status ScanDifference::complete(Operation& operation, const ByBaseName& elsewhere, bool& gone) {
+  if (auto* account = std::get_if<AccountPut>(&operation)) {
+    if (!known_.state.account()) return {};
+    if (account->account.name.empty()) account->account.name = known_.state.account()->name;
+    account->account.unknown = known_.state.account()->unknown;
+  } else if (auto* folder = std::get_if<FolderPut>(&operation)) {
+    keep_sticky(folder->folder);
+  } else if (auto* messages = std::get_if<MessagePut>(&operation)) {
+    Message& message = messages->messages.front();  // a snapshot has one each
+    const Message* known = find(known_.state.messages(), MessageKey(message.folder_id, message.id));
+    if (known != nullptr) keep_sticky(message, *known);
+    return complete_content(message, known, elsewhere, gone);
+  } else if (auto* item = std::get_if<ItemPut>(&operation)) {
+    return complete_content(item->item, gone);
+  }
   return {};
 }
 
@@ -185,8 +185,6 @@ void ScanDifference::keep_sticky(Message& message, const Message& known) const {
   message.unknown = known.unknown;
 }
 
-// --- Content ------------------------------------------------------------------------------------------
-
 ContentPlace ScanDifference::place_of(const Message& message) const {
   ContentPlace place;
   const std::string* store_id = find(back_, message.folder_id);
@@ -202,28 +200,8 @@ bool ScanDifference::is_new_put(const Message& message, const Message* known) co
          !keeps_messages(known_.state, message.folder_id, message.uidvalidity);
 }
 
-Status ScanDifference::read_message_contents() {
-  // A message that moved has its base name and date still.
-  ByBaseName elsewhere;
-  for (const auto& [key, message] : known_.state.messages()) elsewhere.emplace(message.id, &message);
-
-  OpVector operations;
-  (void)live_.write(operations);
-  std::vector<Operation> kept;
-  kept.reserve(operations.operations.size());
-  for (Operation& operation : operations.operations) {
-    auto* put = std::get_if<MessagePut>(&operation);
-    bool gone = false;
-    if (put != nullptr) {
-      if (Status read = read_message_content(put->messages.front(), elsewhere, gone); !read.ok()) return read;
-    }
-    if (!gone) kept.push_back(std::move(operation));
-  }
-  return rebuild(kept);
-}
-
-Status ScanDifference::read_message_content(Message& message, const ByBaseName& elsewhere, bool& gone) {
-  const Message* known = find(known_.state.messages(), MessageKey(message.folder_id, message.id));
+Status ScanDifference::complete_content(Message& message, const Message* known, const ByBaseName& elsewhere,
+                                        bool& gone) {
   const bool same_date = known != nullptr && known->internal_date == message.internal_date;
   if (same_date) message.content = known->content;
   if (message.content || !is_new_put(message, known)) return {};
@@ -260,42 +238,30 @@ Status ScanDifference::read_message_content(Message& message, const ByBaseName& 
   return {};
 }
 
-Status ScanDifference::read_item_contents() {
-  OpVector operations;
-  (void)live_.write(operations);
-  std::vector<Operation> kept;
-  for (Operation& operation : operations.operations) {
-    auto* put = std::get_if<ItemPut>(&operation);
-    if (put == nullptr) {
-      kept.push_back(std::move(operation));
-      continue;
+Status ScanDifference::complete_content(Item& item, bool& gone) {
+  const Item* known = find(known_.state.items(), ItemKey(item.kind, item.id));
+  if (known != nullptr) {
+    item.unknown = known->unknown;
+    Item as_known = *known;
+    as_known.content = item.content;
+    if (item == as_known) {
+      item.content = known->content;
+      return {};
     }
-    Item& item = put->item;
-    const Item* known = find(known_.state.items(), ItemKey(item.kind, item.id));
-    if (known != nullptr) {
-      Item as_known = *known;
-      as_known.content = item.content;
-      if (item == as_known) {
-        item.content = known->content;
-        kept.push_back(std::move(operation));
-        continue;
-      }
-    }
-    ContentPlace place;
-    place.item_kind = item.kind;
-    place.item_id = item.id;
-    const Result<ContentRef> content = log_content(place);
-    if (content.ok()) {
-      item.content = *content;
-    } else if (is_gone(content.status())) {
-      if (known == nullptr) continue;
-      item = *known;
-    } else if (content.status().code() != Code::unsupported) {
-      return content.status();
-    }
-    kept.push_back(std::move(operation));
   }
-  return rebuild(kept);
+  ContentPlace place;
+  place.item_kind = item.kind;
+  place.item_id = item.id;
+  const Result<ContentRef> content = log_content(place);
+  if (content.ok()) {
+    item.content = *content;
+  } else if (is_gone(content.status())) {
+    gone = known == nullptr;
+    if (known != nullptr) item = *known;
+  } else if (content.status().code() != Code::unsupported) {
+    return content.status();
+  }
+  return {};
 }
 
 Result<ContentRef> ScanDifference::hash(const ContentPlace& place) {

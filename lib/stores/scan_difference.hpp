@@ -29,7 +29,7 @@ class ScanDifference {
 
   [[nodiscard]] const MailboxState& live() const { return live_; }
   /// Ids of the log -> ids of the store, where they differ.
-  [[nodiscard]] std::map<std::string, std::string> store_ids() const;
+  [[nodiscard]] const FolderIds& store_ids() const { return back_; }
   /// Without content: for an account that is scanned for the first time.
   [[nodiscard]] Status read_to_adopt();
 
@@ -39,14 +39,12 @@ class ScanDifference {
   Result<MailboxState> list(FolderIds& ids);
   [[nodiscard]] bool lacks_something() const;
   void add_unconfirmed(const MailboxState& first);
-  void keep_sticky_fields();
+  Status complete();
+  Status complete(Operation& operation, const ByBaseName& elsewhere, bool& gone);
+  Status complete_content(Message& message, const Message* known, const ByBaseName& elsewhere, bool& gone);
+  Status complete_content(Item& item, bool& gone);
   void keep_sticky(Folder& folder) const;
   void keep_sticky(Message& message, const Message& known) const;
-  Status rebuild(const std::vector<Operation>& operations);
-
-  Status read_message_contents();
-  Status read_message_content(Message& message, const ByBaseName& elsewhere, bool& gone);
-  Status read_item_contents();
   [[nodiscard]] bool is_new_put(const Message& message, const Message* known) const;
   Result<ContentRef> hash(const ContentPlace& place);
   Result<ContentRef> log_content(const ContentPlace& place);

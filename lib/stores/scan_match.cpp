@@ -53,7 +53,8 @@ class Matcher {
     for (const auto& [id, folder] : live_.folders()) {
       const auto found = known_.folders().find(id);
       if (ids_.contains(id) || found == known_.folders().end() || taken_.contains(id)) continue;
-      if (may_be_same(folder, found->second)) pair(id, id);
+      // A GUID that is the id says it all, whatever GUID a restore has noted with it.
+      if (guid_of(folder) == id || may_be_same(folder, found->second)) pair(id, id);
     }
   }
 
@@ -105,8 +106,14 @@ void rename_folders(Operation& operation, const FolderIds& ids) {
     rename_id(folder->folder.parent_id, ids);
   } else if (auto* messages = std::get_if<MessagePut>(&operation)) {
     for (Message& message : messages->messages) rename_id(message.folder_id, ids);
+  } else if (auto* deleted = std::get_if<FolderDelete>(&operation)) {
+    rename_id(deleted->folder_id, ids);
+  } else if (auto* expunge = std::get_if<MessageExpunge>(&operation)) {
+    rename_id(expunge->folder_id, ids);
+  } else if (auto* flags = std::get_if<FlagsUpdate>(&operation)) {
+    rename_id(flags->folder_id, ids);
   } else if (auto* item = std::get_if<ItemPut>(&operation)) {
-    if (!item->item.folder_id.empty()) rename_id(item->item.folder_id, ids);
+    rename_id(item->item.folder_id, ids);
   }
 }
 

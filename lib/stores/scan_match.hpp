@@ -19,7 +19,7 @@ using FolderIds = std::map<std::string, std::string>;
 [[nodiscard]] FolderIds match_folders(const MailboxState& known, const MailboxState& live,
                                       const std::set<std::string>& retired);
 
-/// The same operations with ids of the log instead of ids of the store.
+/// Replaces folder ids wherever the operation names a folder.
 void rename_folders(Operation& operation, const FolderIds& ids);
 
 }  // namespace restante::stores

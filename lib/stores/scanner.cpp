@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "os/io.hpp"
 #include "stores/scan_difference.hpp"
+#include "stores/scan_sink.hpp"
 #include "stores/scan_state.hpp"
 
 namespace restante {
@@ -43,11 +44,14 @@ struct Scanner::Impl {
   Result<Known> load_file(const std::string& account_id);
   Result<Known> rebuild(const std::string& account_id);
   [[nodiscard]] bool is_part_of_log(const LogPosition& position) const;
-  Status replay(stores::ScanState& state, Lsn until);
+  // Whether there was anything to apply.
+  Result<bool> replay(stores::ScanState& state, Lsn until);
   Status note_deleted_in_log(stores::ScanState& state);
   Status check_unfinished(const std::string& account_id) const;
   Result<ScanReport> scan(const std::string& account_id, stores::ScanState& out);
   Result<Lsn> append(const std::string& account_id, const std::vector<Operation>& operations);
+
+  std::map<std::string, std::string> ids_in_store(const std::string& account_id);
 
   // Held while an account is scanned.
   std::shared_ptr<std::mutex> lock_of(const std::string& account_id) {
@@ -104,11 +108,11 @@ Result<Scanner::Impl::Known> Scanner::Impl::load_file(const std::string& account
   known.found = true;
   known.state = std::move(*state);
   const Lsn before = known.state.position.lsn;
-  const MailboxState as_stored = known.state.state;
-  if (Status replayed = replay(known.state, log.end()); !replayed.ok()) return replayed;
+  const Result<bool> changed = replay(known.state, log.end());
+  if (!changed.ok()) return changed.status();
   // The position alone is not worth a new file, but for one a segment: the log may drop what is behind it.
   const std::vector<SegmentInfo> segments = log.segments();
-  known.stale = as_stored != known.state.state || (!segments.empty() && before < segments.back().first_lsn);
+  known.stale = *changed || (!segments.empty() && before < segments.back().first_lsn);
   return known;
 }
 
@@ -124,7 +128,7 @@ bool Scanner::Impl::is_part_of_log(const LogPosition& position) const {
          position.incarnation == continues->parent.incarnation && position.lsn <= continues->parent.lsn;
 }
 
-Status Scanner::Impl::replay(stores::ScanState& state, Lsn until) {
+Result<bool> Scanner::Impl::replay(stores::ScanState& state, Lsn until) {
   if (until > log.durable_end()) {
     if (Status synced = log.sync(); !synced.ok()) return synced;
   }
@@ -135,17 +139,19 @@ Status Scanner::Impl::replay(stores::ScanState& state, Lsn until) {
   Result<std::unique_ptr<TransactionCursor>> cursor = log.read(range);
   if (!cursor.ok()) return cursor.status();
   LoggedTransaction transaction;
+  bool any = false;
   for (;;) {
     const Result<bool> more = (*cursor)->next(transaction);
     if (!more.ok()) return more.status();
     if (!*more) break;
+    any = true;
     note_deleted(transaction.operations, state.retired);
     for (const Operation& operation : transaction.operations) {
       if (Status applied = state.state.apply(operation); !applied.ok()) return applied;
     }
   }
   state.position = {log.id(), log.incarnation(), until};
-  return {};
+  return any;
 }
 
 // Without a file: what the newest backup knows, else nothing.
@@ -231,14 +237,15 @@ Result<ScanReport> Scanner::Impl::scan(const std::string& account_id, stores::Sc
       const Result<Lsn> lsn = append(account_id, operations);
       if (!lsn.ok()) return lsn.status();
       // Exactly what replay makes of the log, not what the store was seen to hold.
-      if (Status replayed = replay(known->state, *lsn); !replayed.ok()) return replayed;
+      const Result<bool> replayed = replay(known->state, *lsn);
+      if (!replayed.ok()) return replayed.status();
       known->stale = true;
     } else if (!difference.live().account() && !known->state.state.account()) {
       return Status(Code::not_found, base::cat("there is no account ", base::escape(account_id)));
     }
   }
   report.as_of = known->state.position.lsn;
-  std::map<std::string, std::string> ids = difference.store_ids();
+  stores::FolderIds ids = difference.store_ids();
   if (known->stale || !known->found || known->state.store_ids != ids) {
     known->state.store_ids = ids;
     if (Status stored = states.store(known->state); !stored.ok()) return stored;
@@ -310,27 +317,42 @@ Result<SnapshotInfo> Scanner::snapshot(std::string_view account_id, OpSink& out)
   return info;
 }
 
+// Ids of the log -> ids of the store, as of the last scan.
+std::map<std::string, std::string> Scanner::Impl::ids_in_store(const std::string& account_id) {
+  {
+    const std::lock_guard lock(mutex);
+    const auto found = store_ids.find(account_id);
+    if (found != store_ids.end()) return found->second;
+  }
+  Result<stores::ScanState> state = states.load(account_id);
+  std::map<std::string, std::string> ids;
+  if (state.ok()) ids = std::move(state->store_ids);
+  const std::lock_guard lock(mutex);
+  return store_ids.emplace(account_id, std::move(ids)).first->second;
+}
+
 Result<std::unique_ptr<ContentReader>> Scanner::open_content(std::string_view account_id,
                                                              const ContentPlace& place) {
-  const std::string id(account_id);
-  ContentPlace in_store = place;
-  {
-    std::unique_lock lock(impl_->mutex);
-    auto ids = impl_->store_ids.find(id);
-    if (ids == impl_->store_ids.end()) {
-      lock.unlock();
-      const Result<stores::ScanState> state = impl_->states.load(id);
-      lock.lock();
-      ids = impl_->store_ids.emplace(id, state.ok() ? state->store_ids : decltype(state->store_ids)()).first;
-    }
-    const auto store_id = ids->second.find(place.folder_id);
-    if (store_id != ids->second.end()) in_store.folder_id = store_id->second;
+  const auto from_log = [&] { return impl_->log.open_content(*place.content); };
+  if (place.content && !place.item_kind.empty()) {
+    // A file may have been written anew since; what the scan saw is in the log.
+    Result<std::unique_ptr<ContentReader>> logged = from_log();
+    if (logged.ok()) return logged;
   }
+  ContentPlace in_store = place;
+  const std::map<std::string, std::string> ids = impl_->ids_in_store(std::string(account_id));
+  const auto store_id = ids.find(place.folder_id);
+  if (store_id != ids.end()) in_store.folder_id = store_id->second;
   Result<std::unique_ptr<ContentReader>> reader = impl_->store.open_content(account_id, in_store);
   if (reader.ok() || reader.status().code() != Code::not_found || !place.content) return reader;
   // It has gone from the store, but the log may hold it still.
-  Result<std::unique_ptr<ContentReader>> logged = impl_->log.open_content(*place.content);
+  Result<std::unique_ptr<ContentReader>> logged = from_log();
   return logged.ok() ? std::move(logged) : std::move(reader);
+}
+
+std::unique_ptr<MailSink> Scanner::sink_for(MailSink& store) {
+  return stores::sink_with_ids(
+      store, [this](const std::string& account_id) { return impl_->ids_in_store(account_id); });
 }
 
 Status Scanner::server_data(OpSink& out) { return impl_->store.server_data(out); }

@@ -631,3 +631,75 @@ TEST_CASE("scan state: bytes and damage", "[stores]") {
   newer[8] = 2;
   REQUIRE_CODE(stores::decode_scan_state(newer), unsupported);
 }
+
+TEST_CASE("R9: a restore finds folders by the ids of the log", "[stores]") {
+  ScratchDir scratch;
+  Watched w(scratch);
+  make_maildir(w.box / ".A");
+  write_file(w.box / ".A/cur/a:2,", "a", kSomeTimeUs);
+  w.adopt();
+  const std::string a = folder_named(w.full, "A")->id;
+  // A server indexes the folder, renames it, and makes another of its old name.
+  write_file(w.box / ".A/dovecot-uidlist", "3 V9 N2 G" + std::string(32, 'e') + "\n1 :a\n");
+  w.scan();
+  fs::rename(w.box / ".A", w.box / ".B");
+  make_maildir(w.box / ".A");
+  write_file(w.box / ".A/cur/a:2,", "another", kSomeTimeUs);
+  w.scan();
+  REQUIRE(folder_named(w.replayed(), "B")->id == a);
+  const std::string second = folder_named(w.replayed(), "A")->id;
+  REQUIRE(second != a);
+
+  const std::unique_ptr<MailSink> sink = w.scanner->sink_for(*w.store->store);
+  ContentBox contents;
+  FlagsUpdate update;
+  update.folder_id = a;
+  update.uidvalidity = 9;
+  update.messages.uids = {1};
+  update.flags = kFlagSeen;
+  FlagsUpdate other;
+  other.folder_id = second;
+  other.messages.message_ids = {"a"};
+  other.flags = kFlagFlagged;
+  Folder renamed = *folder_named(w.replayed(), "B");
+  renamed.name = "C";
+  const auto outcomes = perform(*sink, kAlice, {Identity::keep, Continuity::continued, false},
+                                {FolderPut{renamed}, update, other}, contents);
+  for (const ElementOutcome& outcome : outcomes) {
+    CHECK(outcome.outcome == Outcome::changed);
+    CHECK(outcome.id.empty());
+  }
+  CHECK(fs::exists(w.box / ".C/cur/a:2,S"));
+  CHECK(fs::exists(w.box / ".A/cur/a:2,F"));
+  w.scan();
+  CHECK(folder_named(w.replayed(), "C")->id == a);
+  w.require_replay_is_store();
+}
+
+TEST_CASE("R3: another INBOX takes the place of the one that is there", "[stores]") {
+  ScratchDir scratch;
+  Watched w(scratch);
+  write_file(w.box / "cur/live:2,", "live", kSomeTimeUs);
+  w.adopt();
+  Folder recorded;
+  recorded.id = std::string(32, 'f');
+  recorded.name = "INBOX";
+  recorded.attributes["guid"] = recorded.id;
+  ContentBox contents;
+  Message message;
+  message.id = "back";
+  message.folder_id = recorded.id;
+  message.content = contents.add("back");
+  for (const bool delete_first : {true, false}) {
+    std::vector<Operation> operations = {FolderPut{recorded}, MessagePut{{message}}};
+    operations.insert(delete_first ? operations.begin() : operations.end(),
+                      FolderDelete{std::string(32, 'a')});
+    const auto outcomes = perform(*w.scanner->sink_for(*w.store->store), kAlice,
+                                  {Identity::keep, Continuity::continued, false}, operations, contents);
+    CHECK(refusals(outcomes).empty());
+    const MailboxState state = state_of(*w.store->store, kAlice);
+    REQUIRE(state.messages().size() == 1);
+    CHECK(content_of(*w.store->store, kAlice, place_of(state.messages().begin()->second)).size() == 4);
+    CHECK(state.messages().begin()->first.second != "live");
+  }
+}
