@@ -14,16 +14,16 @@ std::string_view name_of(Exit exit) {
   return "failed";
 }
 
-void Answer::open_list(const char* field) {
+void Answer::begin_list(const char* field) {
+  if (!console_.json()) return;
   console_.raw(fmt::format("{{\"command\":{},\"{}\":[", Json(command_).dump(), field));
-  streaming_ = true;
+  in_list_ = true;
 }
 
-void Answer::stream(const char* field, const Json& element) {
-  if (!console_.json()) return;
-  const bool first = !streaming_;
-  if (first) open_list(field);
-  console_.raw((first ? "\n" : ",\n") + element.dump());
+void Answer::add(const Json& element) {
+  if (!in_list_) return;
+  console_.raw((list_is_empty_ ? "\n" : ",\n") + element.dump());
+  list_is_empty_ = false;
 }
 
 void Answer::finish(Exit exit, const restante::Status& status) {
@@ -31,7 +31,7 @@ void Answer::finish(Exit exit, const restante::Status& status) {
   Json document{{"command", command_}, {"status", name_of(exit)}, {"error", json_of(status)}};
   document["warnings"] = console_.warnings();
   for (auto& [field, value] : body_.items()) document[field] = value;
-  if (streaming_) {
+  if (in_list_) {
     // The list stands open in front: what is left follows it.
     document.erase("command");
     console_.raw("\n]," + document.dump().substr(1) + "\n");

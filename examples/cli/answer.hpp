@@ -20,18 +20,19 @@ class Answer {
 
   /// Sets a field of the document.
   Json& operator[](const char* field) { return body_[field]; }
-  /// Writes an element of the list `field` at once, for lists that may not fit in memory. One such list a
-  /// document.
-  void stream(const char* field, const Json& element);
+  /// Begins the list `field`, whose elements are written at once because they may not fit in memory. One such
+  /// list a document.
+  void begin_list(const char* field);
+  void add(const Json& element);
   /// Writes the rest. Nothing without `--json`.
   void finish(Exit exit, const restante::Status& status);
 
  private:
-  void open_list(const char* field);
   Console& console_;
   std::string command_;
   Json body_ = Json::object();
-  bool streaming_ = false;
+  bool in_list_ = false;
+  bool list_is_empty_ = true;
 };
 
 }  // namespace cli

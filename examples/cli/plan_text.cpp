@@ -153,7 +153,7 @@ std::string text_of(const restante::AccountReport& report, const std::string& ad
     out += changed ? "; " : "\n";
   }
   if (report.status.ok() || changed)
-    out += fmt::format("{} created, {} changed, {} removed, {} kept\n", number(report.created),
+    out += fmt::format("{} created, {} changed, {} removed, {} kept\n", counted(report.created, "object"),
                        number(report.changed), number(report.removed), number(report.kept));
   for (const std::string& refused : report.refused) out += fmt::format("  refused: {}\n", printable(refused));
   if (report.logged_at > 1)

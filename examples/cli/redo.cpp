@@ -104,7 +104,7 @@ void RedoDump::check(const restante::TimeZone& zone) {
 
 void RedoDump::show(Program& program, const RecordInfo& record) const {
   if (program.console.json()) {
-    program.answer.stream("records", json_of(record, operations_));
+    program.answer.add(json_of(record, operations_));
     return;
   }
   std::string text = line_of(record, program.zone, verbose_);
@@ -117,6 +117,7 @@ void RedoDump::show(Program& program, const RecordInfo& record) const {
 Exit RedoDump::run(Program& program) {
   RedoLog log = open_log(program, "restante redo dump");
   auto cursor = require(log.records(range_));
+  program.answer.begin_list("records");
   program.answer["damages"] = Json::array();
   std::string last_damage;
   for (RecordInfo record;;) {

@@ -147,16 +147,36 @@ class Verifier {
     const Result<redo::SegmentViews> views = target::archived_views(target_, &result_.damages);
     if (!views.ok()) return views.status();
     const redo::SegmentView* before = nullptr;
+    std::set<ServerSequence> missing = named_and_missing(*views);
     for (const auto& view : *views) {
       ++result_.segments;
       check_segment(*view);
-      if (before && before->header().incarnation == view->header().incarnation &&
-          before->header().sequence + 1 != view->header().sequence)
-        damage("redologs/", base::cat("segments ", before->header().sequence + 1, " to ", view->header().sequence - 1,
-                                      " of log ", view->header().log.to_string(), " are missing"));
+      if (before && before->header().incarnation == view->header().incarnation)
+        for (std::uint64_t gap = before->header().sequence + 1; gap < view->header().sequence; ++gap)
+          missing.emplace(view->header().server, gap);
       before = view.get();
     }
+    for (const auto& [server, sequence] : missing)
+      damage("redologs/", base::cat("segment ", sequence, " of server ", server.to_string(), " is missing"));
     return {};
+  }
+
+  // Sequences of one server's logs are never given twice.
+  using ServerSequence = std::pair<Id128, std::uint64_t>;
+
+  // Segments that a session says it archived and that are not there.
+  [[nodiscard]] std::set<ServerSequence> named_and_missing(const redo::SegmentViews& views) {
+    std::set<ServerSequence> there;
+    for (const auto& view : views) there.emplace(view->header().server, view->header().sequence);
+    std::set<ServerSequence> missing;
+    const Result<std::vector<target::RecordPointer>> sessions = target::published_sessions(target_);
+    if (!sessions.ok()) return missing;  // what is wrong with them is reported with them
+    for (const target::RecordPointer& session : *sessions) {
+      const SessionInfo& info = session->info;
+      for (std::uint64_t sequence = info.first_sequence; sequence != 0 && sequence <= info.last_sequence; ++sequence)
+        if (!there.contains({info.server, sequence})) missing.emplace(info.server, sequence);
+    }
+    return missing;
   }
 
   void check_segment(const redo::SegmentView& view) {

@@ -87,7 +87,7 @@ class Site:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 env=self.environment(),
-                timeout=120,
+                timeout=600,
             )
         )
         if code is not None:
