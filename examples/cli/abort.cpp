@@ -127,6 +127,7 @@ Exit Abort::roll_back(Program& program, RedoLog& log) {
   const auto store = open_store(program);
   const std::vector<BackupTarget> targets = open_targets(program, target_);
   const auto source = open_scanner(program, *store, log, targets);
+  const auto sink = source->sink_for(*store);
   program.answer["action"] = "rolled_back";
   program.answer["accounts"] = Json::array();
   std::vector<std::string> failed;
@@ -135,7 +136,7 @@ Exit Abort::roll_back(Program& program, RedoLog& log) {
   for (const RedoLog::Unfinished& unfinished : log.unfinished()) {
     if (!unfinished.is_rewind) continue;
     const auto report =
-        restante::roll_back_unfinished(targets, log, unfinished.account_id, {source.get(), store.get()});
+        restante::roll_back_unfinished(targets, log, unfinished.account_id, {source.get(), sink.get()});
     const Status status = report.ok() ? report->status : report.status();
     if (status.ok()) {
       ++done;

@@ -156,7 +156,8 @@ Exit Restore::run(Program& program) {
   const std::vector<restante::BackupTarget> targets = open_targets(program);
   const auto source = open_scanner(program, *store, log, targets);
   const RestoreLock lock(program.config.state);
-  RestorePlan plan = require(RestorePlan::make(targets, &log, request_, {source.get(), store.get()}));
+  const auto sink = source->sink_for(*store);
+  RestorePlan plan = require(RestorePlan::make(targets, &log, request_, {source.get(), sink.get()}));
   show_plan(program, plan);
   if (!continue_on_error_) refuse_failures(plan);
   if (dry_run_) {
