@@ -158,7 +158,7 @@ class RedoVerify final : public Command {
   Exit run(Program& program) override;
 };
 
-std::string text_of(const LogDamage& damage) {
+std::string damage_text(const LogDamage& damage) {
   std::string out =
       fmt::format("  sequence {}, offset {}: {}; ", damage.sequence, damage.offset, printable(damage.what));
   return out + (damage.next_lsn == 0
@@ -180,7 +180,7 @@ Exit RedoVerify::run(Program& program) {
       counted(found.records, "record"), counted(found.transactions, "transaction"), byte_size(found.bytes),
       found.damages.empty() ? "no damage" : counted(found.damages.size(), "damage")));
   for (const LogDamage& damage : found.damages) {
-    program.console.text(text_of(damage));
+    program.console.text(damage_text(damage));
     program.answer["damages"].push_back(
         {{"sequence", damage.sequence},
          {"offset", damage.offset},

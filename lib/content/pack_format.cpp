@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::string_view kMagic = "RSTP\r\n\x1a\n";
 constexpr std::string_view kEndMagic = "RSTPEND\n";
-constexpr std::string_view kFrameMagic = "RFRM";
 constexpr std::string_view kIndexMagic = "RIDX";
 constexpr std::string_view kPackSuffix = ".pack";
 constexpr std::uint8_t kStoredCodec = 0;
@@ -23,8 +22,6 @@ constexpr std::size_t kCheckedBlockHeaderBytes = 20;
 constexpr std::size_t kCheckedFooterBytes = 108;
 constexpr std::size_t kFrameEntryBytes = 16;
 constexpr std::size_t kPartEntryBytes = 48;
-
-Status damaged(std::string_view what) { return Status(Code::damaged, std::string(what)); }
 
 bool is_text(ByteView bytes, std::string_view text) { return as_text(bytes) == text; }
 

@@ -25,6 +25,11 @@ inline constexpr std::size_t kPackFooterBytes = 120;
 inline constexpr std::uint8_t kBytesPart = 0;
 inline constexpr std::uint8_t kRecipePart = 1;
 
+/// What a frame begins with.
+inline constexpr std::string_view kFrameMagic = "RFRM";
+
+[[nodiscard]] inline Status damaged(std::string_view what) { return Status(Code::damaged, std::string(what)); }
+
 inline constexpr std::string_view kPackPrefix = "content/packs/";
 /// "content/packs/ab/ab….pack"
 [[nodiscard]] std::string pack_key(const Id128& pack);

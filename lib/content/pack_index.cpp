@@ -10,9 +10,6 @@
 namespace restante::content {
 namespace {
 
-constexpr std::string_view kFrameMagic = "RFRM";
-
-Status damaged(std::string_view what) { return Status(Code::damaged, std::string(what)); }
 
 Status check_identity(const PackIdentity& found, const PackIdentity& expected) {
   if (found.target != expected.target) return damaged("the pack belongs to another target");

@@ -9,8 +9,6 @@
 namespace restante::content {
 namespace {
 
-Status damaged(std::string_view what) { return Status(Code::damaged, std::string(what)); }
-
 // Frames that the catalog places where no frame can be are refused before anything is allocated.
 Status check_frame(const Location& place) {
   const catalog::Frame& frame = place.frame;

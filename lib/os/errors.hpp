@@ -16,6 +16,9 @@ namespace restante::os {
 /// "cannot <verb> <path>: <text of error>"; the path is escaped.
 [[nodiscard]] Status errno_status(int error, std::string_view verb, std::string_view path);
 
+/// Whether a call failed because what it was asked for is not there.
+[[nodiscard]] inline bool is_absent(const Status& status) { return status.code() == Code::not_found; }
+
 /// The path of an open file as the system knows it now, for messages only; "descriptor 7" if it does not.
 [[nodiscard]] std::string path_of(int fd);
 /// The path of `name` below `dirfd`, for messages only.

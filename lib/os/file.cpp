@@ -15,8 +15,6 @@ namespace {
 
 constexpr int kOpenDirFlags = O_RDONLY | O_DIRECTORY;
 
-bool is_absent(const Status& status) { return status.code() == Code::not_found; }
-
 // The steps of publish_file up to the closed temporary file.
 Status write_temporary(Io& io, int dirfd, const std::string& name, ByteView bytes, mode_t mode) {
   Result<Fd> fd = io.open_at(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);

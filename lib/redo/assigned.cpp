@@ -110,7 +110,8 @@ void assign(Operation& operation, const Assigned& assigned, std::vector<FolderGi
   }
 }
 
-void follow_folder(std::string& folder_id, std::uint32_t* uidvalidity, const std::vector<FolderGiven>& given) {
+void follow_folder(std::string& folder_id, std::uint32_t* uidvalidity,
+                   const std::vector<FolderGiven>& given) {
   for (const FolderGiven& folder : given) {
     if (folder_id != folder.begun_id) continue;
     folder_id = folder.id;
@@ -135,7 +136,8 @@ void follow_folders(Operation& operation, const std::vector<FolderGiven>& given)
 }
 
 template <class T>
-void drop_elements(std::vector<T>& values, const std::set<std::uint32_t>& refused, std::uint32_t first_number) {
+void drop_elements(std::vector<T>& values, const std::set<std::uint32_t>& refused,
+                   std::uint32_t first_number) {
   std::uint32_t number = first_number;
   std::erase_if(values, [&](const T&) { return refused.contains(number++); });
 }

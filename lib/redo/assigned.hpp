@@ -13,7 +13,8 @@ namespace restante::redo {
 [[nodiscard]] std::uint32_t element_count(const Operation& operation) noexcept;
 
 /// `invalid_argument` unless every entry names an element and assigns only what such an element has.
-[[nodiscard]] Status check_assigned(std::span<const Operation> operations, std::span<const Assigned> assigned);
+[[nodiscard]] Status check_assigned(std::span<const Operation> operations,
+                                    std::span<const Assigned> assigned);
 
 /// Room for the end record of a transaction with these operations (R10).
 [[nodiscard]] std::uint64_t end_record_room(std::span<const Operation> operations) noexcept;

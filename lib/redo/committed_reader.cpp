@@ -8,10 +8,10 @@ namespace restante::redo {
 namespace {
 
 // Kinds above those that this version knows share no bit with them: they must be seen to be refused.
-constexpr KindSet kWanted = kAllKinds & ~(kind_bit(RecordKind::begin) | kind_bit(RecordKind::content) |
-                                          kind_bit(RecordKind::abort) | kind_bit(RecordKind::touch) |
-                                          kind_bit(RecordKind::mark) | kind_bit(RecordKind::clock_step) |
-                                          kind_bit(RecordKind::incarnation));
+constexpr KindSet kWanted =
+    kAllKinds & ~(kind_bit(RecordKind::begin) | kind_bit(RecordKind::content) | kind_bit(RecordKind::abort) |
+                  kind_bit(RecordKind::touch) | kind_bit(RecordKind::mark) |
+                  kind_bit(RecordKind::clock_step) | kind_bit(RecordKind::incarnation));
 
 bool is_unknown(RecordKind kind) { return name_of(kind) == "unknown"; }
 
@@ -30,10 +30,11 @@ Result<bool> CommittedReader::next(LoggedTransaction& transaction) {
     if (!more.ok() || !*more) return more;
     const bool refuse = is_unknown(record.head.kind) && (record.head.flags & kFlagRequired) != 0;
     if (refuse) {
-      stopped_ = Status(Code::unsupported,
-                        base::cat("the record in ", where(record), " is of kind ", static_cast<int>(record.head.kind),
-                                  ", which this version does not know and must not skip"),
-                        "use a newer version of restante");
+      stopped_ = Status(
+          Code::unsupported,
+          base::cat("the record in ", where(record), " is of kind ", static_cast<int>(record.head.kind),
+                    ", which this version does not know and must not skip"),
+          "use a newer version of restante");
       return stopped_;
     }
     if (record.head.kind != RecordKind::commit && record.head.kind != RecordKind::append) continue;
@@ -81,13 +82,14 @@ Status CommittedReader::check_no_hole(const SegmentView& segment) {
   if (segment_ == 0 || segment_ == hole_reported_) return {};
   const SegmentView& before = *segments_[segment_ - 1];
   const SegmentHeader& header = segment.header();
-  const bool adjoins = before.header().incarnation != header.incarnation || before.last_lsn() + 1 >= header.first_lsn;
+  const bool adjoins =
+      before.header().incarnation != header.incarnation || before.last_lsn() + 1 >= header.first_lsn;
   if (adjoins || header.first_lsn <= position_ + 1) return {};
   hole_reported_ = segment_;
   position_ = header.first_lsn - 1;
-  return Status(Code::damaged, base::cat("segments ", before.header().sequence + 1, " to ", header.sequence - 1,
-                                         " are missing: LSN ", before.last_lsn() + 1, " to ", header.first_lsn - 1,
-                                         " are lost"));
+  return Status(Code::damaged, base::cat("segments ", before.header().sequence + 1, " to ",
+                                         header.sequence - 1, " are missing: LSN ", before.last_lsn() + 1,
+                                         " to ", header.first_lsn - 1, " are lost"));
 }
 
 Status CommittedReader::fill(const Record& record, LoggedTransaction& transaction) const {
@@ -117,15 +119,16 @@ Status CommittedReader::fill(const Record& record, LoggedTransaction& transactio
   if (!body.ok()) return body.status();
   Result<std::vector<Operation>> operations = with_assigned(std::move(body->operations), end->assigned);
   if (!operations.ok()) {
-    return Status(Code::damaged, base::cat("the record in ", where(record), ": ", operations.status().message()));
+    return Status(Code::damaged,
+                  base::cat("the record in ", where(record), ": ", operations.status().message()));
   }
   transaction.operations = std::move(*operations);
   return {};
 }
 
 Result<Record> CommittedReader::begin_of(const Record& commit, const EndBody& end) const {
-  const std::string context = base::cat("the transaction that commits in ", where(commit), " began in segment ",
-                                        end.begin_sequence);
+  const std::string context =
+      base::cat("the transaction that commits in ", where(commit), " began in segment ", end.begin_sequence);
   // A commit is in the incarnation of its begin: a log that continues another does not end its transactions.
   const SegmentView* segment =
       find_segment(segments_, segments_[segment_]->header().incarnation, end.begin_sequence);

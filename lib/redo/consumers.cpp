@@ -11,13 +11,13 @@
 namespace restante::redo {
 namespace {
 
-constexpr std::array<std::uint8_t, 8> kMagic = {0x89, 'r', 'c', 'o', 'n', '\r', '\n', 0x1a};
+constexpr std::array<std::uint8_t, 8> kConsumersMagic = {0x89, 'r', 'c', 'o', 'n', '\r', '\n', 0x1a};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uint8_t kLost = 1;
 // Thousands of consumers with long names; anything larger is not this file.
 constexpr std::uint64_t kMaxFileBytes = 4u << 20;
 
-Status damaged(std::string why) {
+Status damaged_consumers(std::string why) {
   return Status(Code::damaged, "the list of consumers (redo.consumers) cannot be read: " + why,
                 "remove the file and register the consumers again");
 }
@@ -27,7 +27,7 @@ Status damaged(std::string why) {
 Bytes encode_consumers(const ConsumerList& list) {
   Bytes out;
   base::ByteWriter writer(out);
-  writer.raw(ByteView(kMagic));
+  writer.raw(ByteView(kConsumersMagic));
   writer.u32(kVersion);
   writer.u32(static_cast<std::uint32_t>(list.consumers.size()));
   writer.raw(list.log);
@@ -45,13 +45,13 @@ Bytes encode_consumers(const ConsumerList& list) {
 }
 
 Result<ConsumerList> decode_consumers(ByteView bytes) {
-  if (bytes.size() < kMagic.size() + 4 || !std::equal(kMagic.begin(), kMagic.end(), bytes.begin())) {
-    return damaged("it is something else");
+  if (bytes.size() < kConsumersMagic.size() + 4 || !std::equal(kConsumersMagic.begin(), kConsumersMagic.end(), bytes.begin())) {
+    return damaged_consumers("it is something else");
   }
   const std::size_t covered = bytes.size() - 4;
   base::ByteReader tail(bytes.subspan(covered));
-  if (tail.u32() != base::crc32c(bytes.first(covered))) return damaged("its checksum is wrong");
-  base::ByteReader reader(bytes.subspan(kMagic.size(), covered - kMagic.size()));
+  if (tail.u32() != base::crc32c(bytes.first(covered))) return damaged_consumers("its checksum is wrong");
+  base::ByteReader reader(bytes.subspan(kConsumersMagic.size(), covered - kConsumersMagic.size()));
   if (reader.u32() != kVersion) {
     return Status(Code::unsupported, "the list of consumers (redo.consumers) is of a newer version",
                   "use a newer version of restante");
@@ -70,7 +70,7 @@ Result<ConsumerList> decode_consumers(ByteView bytes) {
     consumer.name = as_text(reader.raw(length));
     list.consumers.push_back(std::move(consumer));
   }
-  if (!reader.ok()) return damaged("it is cut short");
+  if (!reader.ok()) return damaged_consumers("it is cut short");
   return list;
 }
 

@@ -80,7 +80,8 @@ Result<std::unique_ptr<ContentReader>> read_pieces(std::shared_ptr<const RawSegm
   PiecePlace at{std::move(last), place.last_offset, place.last_lsn};
   for (;;) {
     const Result<Record> record = at.segment->read_at(at.offset, at.lsn, false);
-    if (!record.ok()) return record.status().with_context(base::cat("content ", place.content.digest.to_string()));
+    if (!record.ok())
+      return record.status().with_context(base::cat("content ", place.content.digest.to_string()));
     const Result<PieceBody> piece = decode_piece(*record);
     if (!piece.ok()) return piece.status();
     pieces.push_back(at);
@@ -91,8 +92,9 @@ Result<std::unique_ptr<ContentReader>> read_pieces(std::shared_ptr<const RawSegm
     if (piece->previous_sequence != header.sequence) {
       at.segment = raw_segment(all, header.incarnation, piece->previous_sequence);
       if (!at.segment) {
-        return Status(Code::not_found, base::cat("content ", place.content.digest.to_string(), " begins in segment ",
-                                                 piece->previous_sequence, ", which is not there any more"));
+        return Status(Code::not_found,
+                      base::cat("content ", place.content.digest.to_string(), " begins in segment ",
+                                piece->previous_sequence, ", which is not there any more"));
       }
     }
     at.offset = piece->previous_offset;

@@ -16,16 +16,18 @@
 namespace restante::redo {
 namespace {
 
-constexpr std::array<std::uint8_t, 8> kMagic = {0x89, 'r', 'e', 'd', 'c', '\r', '\n', 0x1a};
+constexpr std::array<std::uint8_t, 8> kControlMagic = {0x89, 'r', 'e', 'd', 'c', '\r', '\n', 0x1a};
 constexpr std::uint32_t kLayoutVersion = 1;
 // Byte order and width of a pointer: processes that share the page must agree about both.
-constexpr std::uint32_t kAbi = (std::endian::native == std::endian::little ? 1u : 2u) << 16 | sizeof(void*) * 8;
+constexpr std::uint32_t kAbi =
+    (std::endian::native == std::endian::little ? 1u : 2u) << 16 | sizeof(void*) * 8;
 constexpr std::uint32_t kLibraryVersion = 0 << 16 | 1 << 8 | 0;
 constexpr std::size_t kCrcOffset = 12;
 
 std::uint32_t crc_of(ByteView page) {
   static constexpr std::uint8_t kZero[4] = {};
-  return base::crc32c(page.subspan(kCrcOffset + 4), base::crc32c(kZero, base::crc32c(page.first(kCrcOffset))));
+  return base::crc32c(page.subspan(kCrcOffset + 4),
+                      base::crc32c(kZero, base::crc32c(page.first(kCrcOffset))));
 }
 
 Bytes read_page(os::Io& io, int fd) {
@@ -52,7 +54,7 @@ Status held_by_another(os::Io& io, int fd, const std::string& path, const Status
 Bytes encode_control(const ControlPage& page) {
   Bytes out;
   base::ByteWriter writer(out);
-  writer.raw(ByteView(kMagic));
+  writer.raw(ByteView(kControlMagic));
   writer.u32(kLayoutVersion);
   writer.u32(0);  // checksum, below
   writer.raw(page.boot_id);
@@ -76,8 +78,9 @@ Bytes encode_control(const ControlPage& page) {
 }
 
 std::optional<ControlPage> decode_control(ByteView bytes) {
-  if (bytes.size() != kControlBytes || !std::equal(kMagic.begin(), kMagic.end(), bytes.begin())) return std::nullopt;
-  base::ByteReader reader(bytes.subspan(kMagic.size()));
+  if (bytes.size() != kControlBytes || !std::equal(kControlMagic.begin(), kControlMagic.end(), bytes.begin()))
+    return std::nullopt;
+  base::ByteReader reader(bytes.subspan(kControlMagic.size()));
   const std::uint32_t layout = reader.u32();
   const std::uint32_t crc = reader.u32();
   if (layout != kLayoutVersion || crc != crc_of(bytes)) return std::nullopt;
@@ -125,7 +128,8 @@ Result<std::unique_ptr<ControlFile>> ControlFile::attach(os::Io& io, int directo
 
   const Id128 boot_id = current_boot_id(io);
   ControlPage& page = control->page_;
-  if (std::optional<ControlPage> before = decode_control(read_page(io, control->fd_.get()))) page = std::move(*before);
+  if (std::optional<ControlPage> before = decode_control(read_page(io, control->fd_.get())))
+    page = std::move(*before);
   // After a restart of the machine the cache is gone and the disk itself says what is there. Where the
   // machine does not say which boot this is, it counts as the same.
   if (page.boot_id != boot_id) page.poison.reset();

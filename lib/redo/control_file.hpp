@@ -59,7 +59,8 @@ class ControlFile {
   [[nodiscard]] Status clear_poison();
 
  private:
-  ControlFile(os::Io& io, os::Fd fd, os::FileLock lock) : io_(io), fd_(std::move(fd)), lock_(std::move(lock)) {}
+  ControlFile(os::Io& io, os::Fd fd, os::FileLock lock)
+      : io_(io), fd_(std::move(fd)), lock_(std::move(lock)) {}
   [[nodiscard]] Status write();
 
   os::Io& io_;

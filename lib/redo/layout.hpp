@@ -45,8 +45,8 @@ inline constexpr std::uint64_t kEndRecordRoom = 256;
 /// … the fixed part of an `Assigned` and an id of usual length (a UUID has 36 characters) for each element …
 inline constexpr std::uint64_t kAssignedFixedBytes = 28;
 inline constexpr std::uint64_t kUsualIdBytes = 128;
-/// … and ids of the greatest length for as many elements as this holds, so that small transactions are never
-/// refused and those with a million elements do not reserve a gigabyte.
+/// … and ids of the greatest length for as many elements as this holds: small transactions are never refused,
+/// and those with a million elements do not reserve a gigabyte.
 inline constexpr std::uint64_t kLongIdRoom = 64u << 10;
 
 /// A sparse table of the index has every so-many-th record: finding one reads at most so many heads.

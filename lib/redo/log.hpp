@@ -2,9 +2,9 @@
 // The redo log that is open: its state, and which lock guards what.
 //
 // Three locks, taken in this order. `seal_mutex_` lets one thread at a time seal or remove segments.
-// `write_mutex_` orders the log: whoever holds it encodes, writes and moves the position. `sync_mutex_` guards
-// what is durable and who syncs. No lock is held while fdatasync runs for an acknowledgement; a roll syncs
-// under `write_mutex_`, because the order of segments must not get ahead of the disk.
+// `write_mutex_` orders the log: whoever holds it encodes, writes and moves the position. `sync_mutex_`
+// guards what is durable and who syncs. No lock is held while fdatasync runs for an acknowledgement; a roll
+// syncs under `write_mutex_`, because the order of segments must not get ahead of the disk.
 //
 // One fdatasync of a segment runs at a time: the system reports a failed write-back to one caller only, and
 // whoever syncs beside that one would be told that all is well.
@@ -24,6 +24,7 @@
 #include "os/io.hpp"
 #include "redo/consumers.hpp"
 #include "redo/control_file.hpp"
+#include "redo/find_end.hpp"
 #include "redo/log_access.hpp"
 #include "redo/raw_segment.hpp"
 #include "redo/recovery.hpp"
@@ -39,6 +40,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   Impl(os::Io& io, std::string path, Directory directory, redo::DirectoryId id, const Options& options,
        const redo::OpenHooks& hooks);
 
+  struct Segment;
+
   // --- log_open.cpp ---------------------------------------------------------------------------------
   [[nodiscard]] static Result<RedoLog> open(const std::string& path, const Options& options,
                                             const redo::OpenHooks& hooks);
@@ -47,9 +50,10 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status recover_files();
   [[nodiscard]] Status make_log(const redo::FoundLog& found);
   [[nodiscard]] Status adopt_log(redo::FoundLog& found);
-  struct Segment;
-  [[nodiscard]] Result<Segment> adopt_complete(const redo::FoundSegment& found, const redo::SegmentHeader& next);
+  [[nodiscard]] Result<Segment> adopt_complete(const redo::FoundSegment& found,
+                                               const redo::SegmentHeader& next);
   [[nodiscard]] Status adopt_newest(const redo::FoundSegment& found);
+  [[nodiscard]] Result<redo::FoundEnd> end_of_newest(const redo::FoundSegment& found, int fd);
   [[nodiscard]] Status adopt_open(std::map<Lsn, redo::OpenTransaction> open);
   [[nodiscard]] Status adopt_recent();
   void collect_reconcile(const redo::Replayed& replayed);
@@ -95,6 +99,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status roll_now(std::uint64_t min_room, bool may_be_small = false);
   /// Without locks.
   [[nodiscard]] Status seal_pending();
+  [[nodiscard]] Result<redo::Seal> seal_file(const Segment& segment, std::uint64_t end, Lsn last_lsn,
+                                             const redo::IndexBuilder& index);
   /// Ends all acknowledgement; returns the failure to give to the caller whose call it was.
   Status poison(const Status& cause);
   [[nodiscard]] Status sync();
@@ -118,8 +124,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   void drop_spare(Spare& spare) noexcept;
   /// Publishes a segment with `header`. A failure that leaves the directory in doubt sets `in_doubt`.
   /// With `may_be_small` it makes do with `room` where the disk has none for a whole segment.
-  [[nodiscard]] Result<Writer> create_segment(redo::SegmentHeader& header, std::uint64_t room, bool may_be_small,
-                                              bool* in_doubt);
+  [[nodiscard]] Result<Writer> create_segment(redo::SegmentHeader& header, std::uint64_t room,
+                                              bool may_be_small, bool* in_doubt);
   [[nodiscard]] Result<Spare> take_spare(std::uint64_t bytes);
 
   // --- log_transactions.cpp -------------------------------------------------------------------------
@@ -132,7 +138,10 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] static Result<Intent> make_intent(std::string_view account_id,
                                                   std::span<const Operation> operations,
                                                   const BeginOptions& options, bool is_begin);
-  [[nodiscard]] Result<Placed> write_intent(const Intent& intent, const BeginOptions& options);
+  [[nodiscard]] Result<Placed> log_intent(const Intent& intent, const BeginOptions& options);
+  [[nodiscard]] Result<Placed> write_intent(const Intent& intent, const Origin& origin);
+  [[nodiscard]] Result<std::unique_ptr<Transaction::Impl>> reread(const redo::OpenTransaction& found,
+                                                                  const redo::SegmentViews& all) const;
   [[nodiscard]] Result<Transaction> begin(std::string_view account_id, std::span<const Operation> operations,
                                           const BeginOptions& options);
   [[nodiscard]] Result<Lsn> append(std::string_view account_id, std::span<const Operation> operations,
@@ -171,6 +180,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   /// Returns true as soon as something behind `position` is durable.
   [[nodiscard]] Result<bool> wait_behind(Lsn position, std::chrono::milliseconds timeout);
   [[nodiscard]] Result<Lsn> lsn_at(Time time);
+  [[nodiscard]] static Status check_not_held(const redo::SegmentViews& all, Time time);
   [[nodiscard]] Result<LogVerification> verify();
 
   // --- log_keep.cpp ---------------------------------------------------------------------------------

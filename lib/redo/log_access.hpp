@@ -19,12 +19,11 @@ namespace restante::redo {
 
 /// A raw segment by its file, for segments copied elsewhere. `next` is the header of the segment behind it if
 /// that is known: it fixes where an unsealed one ends.
-[[nodiscard]] Result<std::shared_ptr<const SegmentView>> open_raw_segment(os::Io& io,
-                                                                          const std::string& path,
-                                                                          const SegmentHeader* next = nullptr);
+[[nodiscard]] Result<std::shared_ptr<const SegmentView>> open_raw_segment(
+    os::Io& io, const std::string& path, const SegmentHeader* next = nullptr);
 
-/// Lowers the first sequence that must be kept: `remove_consumed` spares it and everything behind it while the
-/// returned pin lives. For an archiver that is at work.
+/// Lowers the first sequence that must be kept: `remove_consumed` spares it and everything behind it while
+/// the returned pin lives. For an archiver that is at work.
 class SegmentPin {
  public:
   virtual ~SegmentPin() = default;
@@ -34,8 +33,8 @@ class SegmentPin {
 /// What tests replace.
 struct OpenHooks {
   os::Io* io = nullptr;
-  /// Microseconds that never go back; empty: the machine's boot-time clock when the log uses the system clock,
-  /// else none, and then only steps back are noticed.
+  /// Microseconds that never go back; empty: the machine's boot-time clock when the log uses the system
+  /// clock, else none, and then only steps back are noticed.
   std::function<std::int64_t()> monotonic_us;
   /// Ids of a log that is made; random if none.
   std::optional<Id128> log_id;

@@ -90,7 +90,8 @@ Result<ContentRef> RedoLog::Impl::put_content(std::string_view account_id, Conte
   }
   for (; !held.empty(); held.pop_front()) {
     const bool last = held.size() == 1;
-    if (Status written = write_piece(stream, held.front(), last ? &whole : nullptr); !written.ok()) return written;
+    if (Status written = write_piece(stream, held.front(), last ? &whole : nullptr); !written.ok())
+      return written;
   }
   (void)seal_pending();
   return whole;
@@ -115,7 +116,8 @@ Status RedoLog::Impl::write_piece(Stream& stream, ByteView data, const ContentRe
   frame.head.kind = redo::RecordKind::content;
   frame.account_id = stream.account_id;
   frame.lowest_sequence = stream.first_sequence;
-  frame.bytes.reserve(redo::kHeadBytes + stream.account_id.size() + redo::kContentFixedBytes + data.size() + 8);
+  frame.bytes.reserve(redo::kHeadBytes + stream.account_id.size() + redo::kContentFixedBytes + data.size() +
+                      8);
   redo::begin_frame(frame.bytes, stream.account_id, {});
   redo::encode_piece(frame.bytes, body);
   frame.bytes.insert(frame.bytes.end(), data.begin(), data.end());
@@ -210,8 +212,8 @@ Result<std::unique_ptr<ContentReader>> RedoLog::Impl::open_content(const Content
     Result<std::unique_ptr<ContentReader>> reader = (*view)->open_content(content, all);
     if (reader.ok() || reader.status().code() != Code::not_found) return reader;
   }
-  return Status(Code::not_found, base::cat("no segment of the redo log in ", base::escape(path_), " has content ",
-                                           content.digest.to_string()));
+  return Status(Code::not_found, base::cat("no segment of the redo log in ", base::escape(path_),
+                                           " has content ", content.digest.to_string()));
 }
 
 }  // namespace v0

@@ -13,7 +13,8 @@ constexpr std::size_t kMaxNameBytes = 255;
 
 class Pin final : public redo::SegmentPin {
  public:
-  Pin(std::shared_ptr<RedoLog::Impl> log, std::uint64_t sequence) : log_(std::move(log)), sequence_(sequence) {
+  Pin(std::shared_ptr<RedoLog::Impl> log, std::uint64_t sequence)
+      : log_(std::move(log)), sequence_(sequence) {
     const std::lock_guard lock(log_->write_mutex_);
     log_->pins_.insert(sequence_);
   }
@@ -35,7 +36,8 @@ Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uin
     return Status(Code::invalid_argument, "the name of a consumer must be 1 to 255 bytes long");
   }
   if (position > end_) {
-    return Status(Code::invalid_argument, base::cat("the position ", position, " is behind the end of the log, ", end_.load()));
+    return Status(Code::invalid_argument,
+                  base::cat("the position ", position, " is behind the end of the log, ", end_.load()));
   }
   // What a consumer says it is past must not be written again under the same LSN.
   if (Status durable = wait_durable(position); !durable.ok()) return durable;
@@ -48,8 +50,8 @@ Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uin
     entry = list.consumers.insert(entry, Consumer{std::string(name), 0, 0, false});
   }
   if (position < entry->position) {
-    return Status(Code::invalid_argument, base::cat("consumer ", base::escape(name), " is at ", entry->position,
-                                                    " and cannot go back to ", position));
+    return Status(Code::invalid_argument, base::cat("consumer ", base::escape(name), " is at ",
+                                                    entry->position, " and cannot go back to ", position));
   }
   entry->position = position;
   entry->max_bytes = max_bytes;
@@ -112,7 +114,8 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
   if (!streams_.empty()) lowest = std::min(lowest, *streams_.begin());
   if (!pins_.empty()) lowest = std::min(lowest, *pins_.begin());
   for (const auto& [digest, handed_out] : handed_out_) {
-    if (!handed_out.referenced && is_near(handed_out.place)) lowest = std::min(lowest, handed_out.place.first_sequence);
+    if (!handed_out.referenced && is_near(handed_out.place))
+      lowest = std::min(lowest, handed_out.place.first_sequence);
   }
   // What is kept keeps what it refers to, which may refer further back.
   for (std::size_t i = segments_.size(); i-- > 0 && segments_[i].header->sequence >= lowest;) {

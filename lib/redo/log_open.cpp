@@ -36,7 +36,8 @@ Status check_options(const RedoLog::Options& options) {
   if (options.piece_bytes < kMinPieceBytes || options.piece_bytes > kMaxPieceBytes) {
     return refuse("piece_bytes of a redo log must be 4 KiB to 4 MiB");
   }
-  if (options.holder.size() > redo::kMaxHolderBytes) return refuse("holder of a redo log must be 64 bytes at most");
+  if (options.holder.size() > redo::kMaxHolderBytes)
+    return refuse("holder of a redo log must be 64 bytes at most");
   if (options.clock == nullptr) return refuse("a redo log needs a clock");
   if (options.deadline.count() <= 0) return refuse("deadline of a redo log must be positive");
   if (!options.continues) return {};
@@ -51,7 +52,8 @@ Result<os::Fd> open_directory(os::Io& io, const std::string& path, bool create) 
   Result<os::Fd> fd = os::open_dir(io, path);
   if (fd.ok() || fd.status().code() != Code::not_found) return fd;
   if (!create) {
-    return Status(Code::not_found, base::cat("there is no redo log in ", base::escape(path), ": no such directory"),
+    return Status(Code::not_found,
+                  base::cat("there is no redo log in ", base::escape(path), ": no such directory"),
                   "open it with `create` to make one");
   }
   return os::make_dirs(io, AT_FDCWD, path, 0700);
@@ -138,18 +140,20 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   }
   if (!found.foreign.empty()) {
     return Status(Code::invalid_argument,
-                  base::cat("no redo log can be made in ", base::escape(path_), ": it holds other files, such as ",
-                            base::escape(found.foreign)),
+                  base::cat("no redo log can be made in ", base::escape(path_),
+                            ": it holds other files, such as ", base::escape(found.foreign)),
                   "choose an empty directory");
   }
   const bool had_segments = !consumers_.log.is_none() && !options_.continues;
   if (had_segments) {
     return Status(Code::damaged,
-                  base::cat("the segments of the redo log in ", base::escape(path_), " are gone; its consumers are ",
-                            "still listed in ", redo::kConsumersName),
+                  base::cat("the segments of the redo log in ", base::escape(path_),
+                            " are gone; its consumers are ", "still listed in ", redo::kConsumersName),
                   "put the segments back, or move the directory away and go on with `continues`");
   }
-  const auto id_or_random = [](const std::optional<Id128>& id) { return id ? Result<Id128>(*id) : Id128::random(); };
+  const auto id_or_random = [](const std::optional<Id128>& id) {
+    return id ? Result<Id128>(*id) : Id128::random();
+  };
   const Result<Id128> log_id =
       options_.continues ? Result<Id128>(options_.continues->parent.log) : id_or_random(hooks_.log_id);
   if (!log_id.ok()) return log_id.status();
@@ -177,8 +181,9 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   writer_ = std::move(*writer);
   written_fd_ = writer_.fd;
   written_ = durable_ = {end_, header.sequence, writer_.position, {}};
-  segments_.push_back({std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
-                       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence});
+  segments_.push_back(
+      {std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
+       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence});
   return {};
 }
 
@@ -186,9 +191,10 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
 Status RedoLog::Impl::adopt_log(redo::FoundLog& found) {
   const redo::SegmentHeader& newest = *found.segments.back().header;
   if (options_.continues && newest.parent.parent != options_.continues->parent) {
-    return Status(Code::already_exists,
-                  base::cat("the redo log in ", base::escape(path_), " exists and does not continue that position"),
-                  "move its directory away first");
+    return Status(
+        Code::already_exists,
+        base::cat("the redo log in ", base::escape(path_), " exists and does not continue that position"),
+        "move its directory away first");
   }
   identity_.log = newest.log;
   identity_.incarnation = newest.incarnation;
@@ -229,12 +235,7 @@ Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSe
       redo::build_index(*found.file, *found.header, next.previous_end, next.first_lsn - 1);
   if (!index.ok()) return index.status();
   segment.lowest_sequence = index->lowest_sequence();
-  Result<redo::Seal> seal = Status(Code::internal, "not sealed");
-  {
-    const Result<os::Fd> fd = io_.open_at(directory_->get(), found.file->name(), O_RDWR | O_NOFOLLOW, 0);
-    if (!fd.ok()) return fd.status();
-    seal = redo::seal_segment(io_, fd->get(), *found.header, next.previous_end, next.first_lsn - 1, *index);
-  }
+  const Result<redo::Seal> seal = seal_file(segment, next.previous_end, next.first_lsn - 1, *index);
   if (seal.ok()) {
     segment.view = redo::sealed_segment(found.file, found.header, *seal);
     return segment;
@@ -253,31 +254,33 @@ Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSe
   return segment;
 }
 
+Result<redo::FoundEnd> RedoLog::Impl::end_of_newest(const redo::FoundSegment& found, int fd) {
+  const redo::SegmentHeader& header = *found.header;
+  const std::optional<redo::Watermark>& poison = control_->poison();
+  const bool is_poisoned = poison && poison->sequence == header.sequence &&
+                           poison->offset >= header.records_begin() && poison->lsn + 1 >= header.first_lsn;
+  // Above the watermark the cache may hold what the disk does not (R7).
+  if (is_poisoned) return redo::FoundEnd{poison->offset, poison->lsn, false};
+  // What a killed writer left in the cache is made durable before anything is built on it.
+  if (Status synced = io_.fdatasync(fd); !synced.ok()) return synced;
+  return redo::find_end(*found.file, header, found.file_bytes);
+}
+
 // The segment that was being written.
 Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   const redo::SegmentHeader& header = *found.header;
   if (found.seal) {
-    return Status(Code::damaged,
-                  base::cat("segment ", header.sequence, " of the redo log in ", base::escape(path_),
-                            " is complete, and the one behind it is missing"),
-                  "put the missing segment back; if it is lost, move the directory away and go on with `continues`");
+    return Status(
+        Code::damaged,
+        base::cat("segment ", header.sequence, " of the redo log in ", base::escape(path_),
+                  " is complete, and the one behind it is missing"),
+        "put the missing segment back; if it is lost, move the directory away and go on with `continues`");
   }
   Result<os::Fd> fd = io_.open_at(directory_->get(), found.file->name(), O_RDWR | O_NOFOLLOW, 0);
   if (!fd.ok()) return fd.status();
-  const std::optional<redo::Watermark>& poison = control_->poison();
-  const bool is_poisoned = poison && poison->sequence == header.sequence &&
-                           poison->offset >= header.records_begin() && poison->lsn + 1 >= header.first_lsn;
-  redo::FoundEnd end;
-  if (is_poisoned) {
-    // Above the watermark the cache may hold what the disk does not (R7).
-    end = {poison->offset, poison->lsn, false};
-  } else {
-    // What a killed writer left in the cache is made durable before anything is built on it.
-    if (Status synced = io_.fdatasync(fd->get()); !synced.ok()) return synced;
-    const Result<redo::FoundEnd> search = redo::find_end(*found.file, header, found.file_bytes);
-    if (!search.ok()) return search.status();
-    end = *search;
-  }
+  const Result<redo::FoundEnd> search = end_of_newest(found, fd->get());
+  if (!search.ok()) return search.status();
+  const redo::FoundEnd& end = *search;
   Result<redo::Replayed> replayed = redo::replay_segment(*found.file, header, end.end, end.last_lsn);
   if (!replayed.ok()) return replayed.status();
 
@@ -324,7 +327,8 @@ Status RedoLog::Impl::adopt_open(std::map<Lsn, redo::OpenTransaction> open) {
 // What may be referred to: contents of the current segment and of those just before it.
 Status RedoLog::Impl::adopt_recent() {
   for (const Segment& segment : segments_) {
-    if (segment.view == nullptr || segment.header->sequence + redo::kContentReach < segments_.back().header->sequence) {
+    if (segment.view == nullptr ||
+        segment.header->sequence + redo::kContentReach < segments_.back().header->sequence) {
       continue;
     }
     const Result<std::vector<redo::ContentPlace>> contents = segment.view->contents();
@@ -340,9 +344,11 @@ Status RedoLog::Impl::adopt_recent() {
 void RedoLog::Impl::collect_reconcile(const redo::Replayed& replayed) {
   std::set<std::string> accounts(replayed.touched.begin(), replayed.touched.end());
   if (!replayed.has_close_mark) {
-    const redo::KindSet kinds = redo::kind_bit(redo::RecordKind::touch) | redo::kind_bit(redo::RecordKind::append);
+    const redo::KindSet kinds =
+        redo::kind_bit(redo::RecordKind::touch) | redo::kind_bit(redo::RecordKind::append);
     for (const Segment& segment : segments_) {
-      if (segment.view == nullptr || segment.header->sequence < segments_.back().header->opened_sequence) continue;
+      if (segment.view == nullptr || segment.header->sequence < segments_.back().header->opened_sequence)
+        continue;
       const Result<std::vector<std::string>> names = segment.view->accounts(kinds);
       if (names.ok()) accounts.insert(names->begin(), names->end());
     }
@@ -382,7 +388,8 @@ void RedoLog::Impl::close() noexcept {
 
 namespace redo {
 
-Result<RedoLog> open_log(const std::string& directory, const RedoLog::Options& options, const OpenHooks& hooks) {
+Result<RedoLog> open_log(const std::string& directory, const RedoLog::Options& options,
+                         const OpenHooks& hooks) {
   return RedoLog::Impl::open(directory, options, hooks);
 }
 

@@ -14,14 +14,16 @@ namespace {
 /// Committed transactions up to a position, as far as they are durable when asked for.
 class LiveCursor final : public TransactionCursor {
  public:
-  LiveCursor(std::shared_ptr<RedoLog::Impl> log, ReadRange range) : log_(std::move(log)), range_(std::move(range)) {}
+  LiveCursor(std::shared_ptr<RedoLog::Impl> log, ReadRange range)
+      : log_(std::move(log)), range_(std::move(range)) {}
 
   Result<bool> next(LoggedTransaction& transaction) override {
     if (Status process = log_->check_process(); !process.ok()) return process;
     for (;;) {
       if (!reader_) {
         const redo::SegmentViews views = log_->views();
-        const bool has_more = !views.empty() && views.back()->last_lsn() > range_.after && range_.after < range_.until;
+        const bool has_more =
+            !views.empty() && views.back()->last_lsn() > range_.after && range_.after < range_.until;
         if (!has_more) return false;
         reader_ = std::make_unique<redo::CommittedReader>(views, range_);
       }
@@ -42,7 +44,8 @@ class LiveCursor final : public TransactionCursor {
 
 class LiveRecords final : public RedoLog::RecordCursor {
  public:
-  LiveRecords(redo::SegmentViews views, ReadRange range) : views_(std::move(views)), range_(std::move(range)) {}
+  LiveRecords(redo::SegmentViews views, ReadRange range)
+      : views_(std::move(views)), range_(std::move(range)) {}
 
   Result<bool> next(RecordInfo& info) override {
     for (; segment_ < views_.size(); ++segment_, stream_.reset()) {
@@ -156,8 +159,9 @@ Status RedoLog::Impl::check_kept(Lsn after) const {
   const std::lock_guard lock(write_mutex_);
   const redo::SegmentHeader& oldest = *segments_.front().header;
   if (after == 0 || after + 1 >= oldest.first_lsn) return {};
-  return Status(Code::not_found, base::cat("LSN ", after + 1, " to ", oldest.first_lsn - 1, " of the redo log in ",
-                                           base::escape(path_), " have been removed"),
+  return Status(Code::not_found,
+                base::cat("LSN ", after + 1, " to ", oldest.first_lsn - 1, " of the redo log in ",
+                          base::escape(path_), " have been removed"),
                 "read them from a backup target, or take a full backup");
 }
 
@@ -183,15 +187,16 @@ Result<bool> RedoLog::Impl::wait_behind(Lsn position, std::chrono::milliseconds 
   const auto until = std::chrono::steady_clock::now() + timeout;
   std::unique_lock lock(sync_mutex_);
   while (durable_.lsn <= position) {
-    if (poisoned_) return Status(Code::poisoned, base::cat("the redo log in ", base::escape(path_), " failed: ", poison_cause_.message()));
+    if (poisoned_)
+      return Status(Code::poisoned,
+                    base::cat("the redo log in ", base::escape(path_), " failed: ", poison_cause_.message()));
     if (synced_.wait_until(lock, until) == std::cv_status::timeout) return durable_.lsn > position;
   }
   return true;
 }
 
-Result<Lsn> RedoLog::Impl::lsn_at(Time time) {
-  if (Status synced = sync(); !synced.ok()) return synced;
-  const redo::SegmentViews all = views();
+// A time that the clock passed twice names two places.
+Status RedoLog::Impl::check_not_held(const redo::SegmentViews& all, Time time) {
   for (const std::shared_ptr<const redo::SegmentView>& view : all) {
     const Result<std::vector<redo::HeldStretch>> stretches = view->held_stretches();
     if (!stretches.ok()) return stretches.status();
@@ -212,6 +217,13 @@ Result<Lsn> RedoLog::Impl::lsn_at(Time time) {
                               *after != 0 ? *after : stretch.first_lsn, " for the time after"));
     }
   }
+  return {};
+}
+
+Result<Lsn> RedoLog::Impl::lsn_at(Time time) {
+  if (Status synced = sync(); !synced.ok()) return synced;
+  const redo::SegmentViews all = views();
+  if (Status held = check_not_held(all, time); !held.ok()) return held;
   const Result<Time> first = first_time_of(*all.front());
   if (!first.ok()) return first.status();
   if (time < *first) {
@@ -238,7 +250,8 @@ Result<Lsn> RedoLog::Impl::lsn_at(Time time) {
 // --- Follower ------------------------------------------------------------------------------------------
 
 struct RedoLog::Follower::State {
-  State(std::shared_ptr<RedoLog::Impl> owner, ReadRange range) : log(owner), cursor(std::move(owner), std::move(range)) {}
+  State(std::shared_ptr<RedoLog::Impl> owner, ReadRange range)
+      : log(owner), cursor(std::move(owner), std::move(range)) {}
   std::shared_ptr<RedoLog::Impl> log;
   LiveCursor cursor;
 };
@@ -248,7 +261,9 @@ RedoLog::Follower::Follower(Follower&&) noexcept = default;
 RedoLog::Follower& RedoLog::Follower::operator=(Follower&&) noexcept = default;
 RedoLog::Follower::~Follower() = default;
 
-Result<bool> RedoLog::Follower::next(LoggedTransaction& transaction) { return state_->cursor.next(transaction); }
+Result<bool> RedoLog::Follower::next(LoggedTransaction& transaction) {
+  return state_->cursor.next(transaction);
+}
 
 Result<bool> RedoLog::Follower::wait(std::chrono::milliseconds timeout) {
   return state_->log->wait_behind(state_->cursor.position(), timeout);

@@ -18,6 +18,11 @@ struct RedoLog::Impl::Intent {
   std::vector<ContentRef> contents;
   std::uint64_t reserve = 0;
   bool is_rewind = false;
+
+  /// The record has at most so many: head, ids, places and operations.
+  [[nodiscard]] std::uint64_t most_bytes() const {
+    return operations.size() + 72 * contents.size() + account_id.size() + 1024;
+  }
 };
 
 namespace {
@@ -47,9 +52,10 @@ void collect_contents(const Operation& operation, std::vector<ContentRef>& conte
 }
 
 Status needs_recovery(std::string_view account_id) {
-  return Status(Code::needs_recovery,
-                base::cat("account ", base::escape(account_id), " has unfinished transactions whose owner is gone"),
-                "call recover(), perform what it returns again, and end it");
+  return Status(
+      Code::needs_recovery,
+      base::cat("account ", base::escape(account_id), " has unfinished transactions whose owner is gone"),
+      "call recover(), perform what it returns again, and end it");
 }
 
 }  // namespace
@@ -65,7 +71,8 @@ Result<RedoLog::Impl::Intent> RedoLog::Impl::make_intent(std::string_view accoun
   intent.account_id = account_id;
   intent.count = static_cast<std::uint32_t>(operations.size());
   for (std::size_t i = 0; i < operations.size(); ++i) {
-    if (Status valid = validate(operations[i]); !valid.ok()) return valid.with_context(base::cat("operation ", i));
+    if (Status valid = validate(operations[i]); !valid.ok())
+      return valid.with_context(base::cat("operation ", i));
     encode(operations[i], intent.operations);
     collect_contents(operations[i], intent.contents);
   }
@@ -73,51 +80,52 @@ Result<RedoLog::Impl::Intent> RedoLog::Impl::make_intent(std::string_view accoun
   intent.contents.erase(std::unique(intent.contents.begin(), intent.contents.end()), intent.contents.end());
   intent.is_rewind = std::holds_alternative<Rewind>(operations.front());
   if (is_begin) intent.reserve = redo::end_record_room(operations) + redo::padded_size(account_id.size());
-  // Room for the head, ids, places and the alignment; the end record must be encodable too.
-  const std::uint64_t size = intent.operations.size() + 128 * intent.contents.size() + 4096;
-  if (size > redo::kMaxRecordBytes || intent.reserve > redo::kMaxRecordBytes) {
+  // The end record must be encodable too.
+  if (intent.most_bytes() > redo::kMaxRecordBytes || intent.reserve > redo::kMaxRecordBytes) {
     return Status(Code::invalid_argument, "the transaction is larger than a record can be (1 GiB)",
                   "split it into several transactions");
   }
   return intent;
 }
 
+// With `write_mutex_` and room made.
+Result<RedoLog::Impl::Placed> RedoLog::Impl::write_intent(const Intent& intent, const Origin& origin) {
+  const std::vector<redo::ContentPlace> places = places_of(intent.contents);
+  const auto reserve = static_cast<std::uint32_t>(intent.reserve);
+  Frame frame;
+  frame.head.kind = intent.kind;
+  frame.account_id = intent.account_id;
+  frame.lowest_sequence = segments_.back().header->sequence;
+  for (const redo::ContentPlace& place : places) {
+    frame.lowest_sequence = std::min(frame.lowest_sequence, place.first_sequence);
+  }
+  redo::begin_frame(frame.bytes, intent.account_id, origin);
+  redo::encode_operations(frame.bytes, reserve, places, intent.count, intent.operations);
+  redo::close_frame(frame.bytes, frame.head, intent.account_id, origin);
+  Result<Placed> placed = write(frame);
+  if (!placed.ok()) return placed;
+  mark_referenced(intent.contents);
+  if (intent.kind == redo::RecordKind::begin) {
+    reserved_ += intent.reserve;
+    const redo::OpenTransaction open{intent.account_id, placed->lsn,      placed->sequence,    placed->offset,
+                                     reserve,           intent.is_rewind, frame.head.wall_time};
+    open_.emplace(placed->lsn, Open{open, true});
+  }
+  return placed;
+}
+
 // Writes the record; content that fell too far behind since it was put is put again first.
-Result<RedoLog::Impl::Placed> RedoLog::Impl::write_intent(const Intent& intent, const BeginOptions& options) {
+Result<RedoLog::Impl::Placed> RedoLog::Impl::log_intent(const Intent& intent, const BeginOptions& options) {
   for (;;) {
     std::vector<ContentRef> stale;
     {
       const std::lock_guard lock(write_mutex_);
       if (Status usable = check_usable(); !usable.ok()) return usable;
-      if (!options.ignore_unrecovered && in_doubt_.contains(intent.account_id)) return needs_recovery(intent.account_id);
-      const std::uint64_t bytes = intent.operations.size() + 72 * intent.contents.size() + intent.account_id.size() + 1024;
-      if (Status room = make_room(bytes, intent.reserve); !room.ok()) return room;
+      const bool is_in_doubt = in_doubt_.contains(intent.account_id);
+      if (is_in_doubt && !options.ignore_unrecovered) return needs_recovery(intent.account_id);
+      if (Status room = make_room(intent.most_bytes(), intent.reserve); !room.ok()) return room;
       stale = stale_of(intent.contents);
-      if (stale.empty()) {
-        const std::vector<redo::ContentPlace> places = places_of(intent.contents);
-        Frame frame;
-        frame.head.kind = intent.kind;
-        frame.account_id = intent.account_id;
-        frame.lowest_sequence = segments_.back().header->sequence;
-        for (const redo::ContentPlace& place : places) {
-          frame.lowest_sequence = std::min(frame.lowest_sequence, place.first_sequence);
-        }
-        redo::begin_frame(frame.bytes, intent.account_id, options.origin);
-        redo::encode_operations(frame.bytes, static_cast<std::uint32_t>(intent.reserve), places, intent.count,
-                                intent.operations);
-        redo::close_frame(frame.bytes, frame.head, intent.account_id, options.origin);
-        Result<Placed> placed = write(frame);
-        if (!placed.ok()) return placed;
-        mark_referenced(intent.contents);
-        if (intent.kind == redo::RecordKind::begin) {
-          reserved_ += intent.reserve;
-          open_.emplace(placed->lsn, Open{{intent.account_id, placed->lsn, placed->sequence, placed->offset,
-                                           static_cast<std::uint32_t>(intent.reserve), intent.is_rewind,
-                                           frame.head.wall_time},
-                                          true});
-        }
-        return placed;
-      }
+      if (stale.empty()) return write_intent(intent, options.origin);
     }
     for (const ContentRef& content : stale) {
       Result<std::unique_ptr<ContentReader>> reader = open_content(content);
@@ -133,7 +141,7 @@ Result<Transaction> RedoLog::Impl::begin(std::string_view account_id, std::span<
   if (Status usable = check_usable(); !usable.ok()) return usable;
   const Result<Intent> intent = make_intent(account_id, operations, options, true);
   if (!intent.ok()) return intent.status();
-  const Result<Placed> placed = write_intent(*intent, options);
+  const Result<Placed> placed = log_intent(*intent, options);
   if (!placed.ok()) return placed.status();
   auto transaction = std::make_unique<Transaction::Impl>();
   transaction->log = shared_from_this();
@@ -157,7 +165,7 @@ Result<Lsn> RedoLog::Impl::append(std::string_view account_id, std::span<const O
   if (Status usable = check_usable(); !usable.ok()) return usable;
   const Result<Intent> intent = make_intent(account_id, operations, options, false);
   if (!intent.ok()) return intent.status();
-  const Result<Placed> placed = write_intent(*intent, options);
+  const Result<Placed> placed = log_intent(*intent, options);
   if (!placed.ok()) return placed.status();
   if (options.sync == Sync::durable) {
     if (Status durable = wait_durable(placed->lsn); !durable.ok()) return durable;
@@ -176,7 +184,8 @@ Result<Lsn> RedoLog::Impl::end_transaction(Transaction::Impl& transaction, bool 
   frame.head.transaction = transaction.begin_lsn;
   frame.account_id = transaction.account_id;
   frame.lowest_sequence = transaction.begin_sequence;
-  redo::EndBody body{transaction.begin_sequence, transaction.begin_offset, {assigned.begin(), assigned.end()}};
+  redo::EndBody body{
+      transaction.begin_sequence, transaction.begin_offset, {assigned.begin(), assigned.end()}};
   redo::begin_frame(frame.bytes, transaction.account_id, {});
   redo::encode_end(frame.bytes, body, commit);
   redo::close_frame(frame.bytes, frame.head, transaction.account_id, {});
@@ -251,6 +260,32 @@ std::vector<RedoLog::Unfinished> RedoLog::Impl::unfinished() const {
   return all;
 }
 
+// What the log says of a transaction that nobody has in hand.
+Result<std::unique_ptr<Transaction::Impl>> RedoLog::Impl::reread(const redo::OpenTransaction& found,
+                                                                 const redo::SegmentViews& all) const {
+  const std::string context = base::cat("the unfinished transaction ", found.begin_lsn, " of account ",
+                                        base::escape(found.account_id));
+  const redo::SegmentView* segment = redo::find_segment(all, identity_.incarnation, found.sequence);
+  if (segment == nullptr) {
+    return Status(Code::damaged,
+                  base::cat(context, " began in segment ", found.sequence, ", which is missing"));
+  }
+  const Result<redo::Record> record = segment->record(found.begin_lsn, found.offset);
+  if (!record.ok()) return record.status().with_context(context);
+  Result<redo::OperationsBody> body = redo::decode_operations(*record);
+  if (!body.ok()) return body.status().with_context(context);
+  Result<Origin> origin = record->origin();
+  if (!origin.ok()) return origin.status().with_context(context);
+  auto transaction = std::make_unique<Transaction::Impl>();
+  transaction->account_id = found.account_id;
+  transaction->begin_lsn = found.begin_lsn;
+  transaction->begin_sequence = found.sequence;
+  transaction->begin_offset = found.offset;
+  transaction->operations = std::move(body->operations);
+  transaction->origin = std::move(*origin);
+  return transaction;
+}
+
 Result<std::vector<Transaction>> RedoLog::Impl::recover(std::string_view account_id) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
   // A lazy begin of this process may have been let go before it was synced.
@@ -259,28 +294,10 @@ Result<std::vector<Transaction>> RedoLog::Impl::recover(std::string_view account
   std::vector<std::unique_ptr<Transaction::Impl>> claimed;
   const std::lock_guard lock(write_mutex_);
   for (const auto& [lsn, open] : open_) {
-    const redo::OpenTransaction& found = open.transaction;
-    if (open.owned || (!account_id.empty() && found.account_id != account_id)) continue;
-    const redo::SegmentView* segment = redo::find_segment(all, identity_.incarnation, found.sequence);
-    const std::string context =
-        base::cat("the unfinished transaction ", lsn, " of account ", base::escape(found.account_id));
-    if (segment == nullptr) {
-      return Status(Code::damaged, base::cat(context, " began in segment ", found.sequence, ", which is missing"));
-    }
-    const Result<redo::Record> record = segment->record(lsn, found.offset);
-    if (!record.ok()) return record.status().with_context(context);
-    Result<redo::OperationsBody> body = redo::decode_operations(*record);
-    if (!body.ok()) return body.status().with_context(context);
-    Result<Origin> origin = record->origin();
-    if (!origin.ok()) return origin.status().with_context(context);
-    auto transaction = std::make_unique<Transaction::Impl>();
-    transaction->account_id = found.account_id;
-    transaction->begin_lsn = lsn;
-    transaction->begin_sequence = found.sequence;
-    transaction->begin_offset = found.offset;
-    transaction->operations = std::move(body->operations);
-    transaction->origin = std::move(*origin);
-    claimed.push_back(std::move(transaction));
+    if (open.owned || (!account_id.empty() && open.transaction.account_id != account_id)) continue;
+    Result<std::unique_ptr<Transaction::Impl>> transaction = reread(open.transaction, all);
+    if (!transaction.ok()) return transaction.status();
+    claimed.push_back(std::move(*transaction));
   }
   // All could be read: now they are claimed.
   std::vector<Transaction> result;
@@ -313,8 +330,8 @@ Status RedoLog::Impl::wait_for_open(std::string_view account_id, std::chrono::mi
   for (const Lsn lsn : waited) {
     while (open_.contains(lsn)) {
       if (ended_.wait_until(lock, until) != std::cv_status::timeout || !open_.contains(lsn)) continue;
-      return Status(Code::timed_out, base::cat("the transaction ", lsn, " of account ", base::escape(account_id),
-                                               " has not ended"));
+      return Status(Code::timed_out, base::cat("the transaction ", lsn, " of account ",
+                                               base::escape(account_id), " has not ended"));
     }
   }
   return {};

@@ -31,9 +31,10 @@ Status RedoLog::Impl::check_usable() const {
   if (Status process = check_process(); !process.ok()) return process;
   if (!poisoned_) return {};
   const std::lock_guard lock(sync_mutex_);
-  return Status(Code::poisoned, base::cat("the redo log in ", base::escape(path_), " failed before: ",
-                                          poison_cause_.message()),
-                "close every handle of the log and open it again");
+  return Status(
+      Code::poisoned,
+      base::cat("the redo log in ", base::escape(path_), " failed before: ", poison_cause_.message()),
+      "close every handle of the log and open it again");
 }
 
 Status RedoLog::Impl::poison(const Status& cause) {
@@ -90,7 +91,8 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_one(Frame& frame, Time wall, 
   }
   head.wall_time = wall;
   head.commit_time = commit;
-  if (head.kind == redo::RecordKind::begin || head.kind == redo::RecordKind::append) head.transaction = head.lsn;
+  if (head.kind == redo::RecordKind::begin || head.kind == redo::RecordKind::append)
+    head.transaction = head.lsn;
   const std::uint64_t offset = writer_.position;
   redo::finish_frame(frame.bytes, head, header.place(offset));
 
@@ -120,7 +122,8 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_one(Frame& frame, Time wall, 
 }
 
 Status RedoLog::Impl::not_durable() const {
-  return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", poison_cause_.message()),
+  return Status(Code::not_durable,
+                base::cat("the redo log in ", base::escape(path_), ": ", poison_cause_.message()),
                 "close every handle of the log and open it again");
 }
 
@@ -189,8 +192,8 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   for (const auto& [lsn, open] : open_) header.open.push_back(open.transaction);
 
   bool in_doubt = false;
-  Result<Writer> next = create_segment(header, std::max(min_room, reserved_ + redo::kTailRoom),
-                                       may_be_small, &in_doubt);
+  Result<Writer> next =
+      create_segment(header, std::max(min_room, reserved_ + redo::kTailRoom), may_be_small, &in_doubt);
   if (!next.ok()) {
     const Status failure = next.status().with_context("cannot begin the next segment of the redo log");
     return in_doubt ? poison(failure) : failure;
@@ -209,7 +212,8 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   writer_ = std::move(*next);
   const std::string name = redo::segment_name(header.sequence);
   segments_.push_back({std::make_shared<const redo::SegmentFile>(io_, directory_, name),
-                       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence});
+                       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr,
+                       header.sequence});
   touched_.clear();
   std::erase_if(recent_, [this](const auto& entry) { return !is_near(entry.second); });
   const std::lock_guard lock(sync_mutex_);
@@ -218,14 +222,22 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   return {};
 }
 
+Result<redo::Seal> RedoLog::Impl::seal_file(const Segment& segment, std::uint64_t end, Lsn last_lsn,
+                                            const redo::IndexBuilder& index) {
+  const Result<os::Fd> fd = io_.open_at(directory_->get(), segment.file->name(), O_RDWR | O_NOFOLLOW, 0);
+  if (!fd.ok()) return fd.status();
+  return redo::seal_segment(io_, fd->get(), *segment.header, end, last_lsn, index);
+}
+
 Status RedoLog::Impl::seal_pending() {
   const std::lock_guard sealing(seal_mutex_);
   for (;;) {
     Segment segment;
     {
       const std::lock_guard lock(write_mutex_);
-      const auto pending = std::find_if(segments_.begin(), segments_.end(),
-                                        [](const Segment& s) { return s.view != nullptr && s.index != nullptr; });
+      const auto pending = std::find_if(segments_.begin(), segments_.end(), [](const Segment& s) {
+        return s.view != nullptr && s.index != nullptr;
+      });
       if (pending == segments_.end()) return {};
       segment = *pending;
       pending->index = nullptr;  // claimed
@@ -236,15 +248,10 @@ Status RedoLog::Impl::seal_pending() {
         if (s.file == segment.file) s.index = segment.index;  // for the next try
       }
     };
-    const std::string context = base::cat("cannot seal segment ", segment.header->sequence, " of the redo log");
+    const std::string context =
+        base::cat("cannot seal segment ", segment.header->sequence, " of the redo log");
     const redo::SegmentExtent& extent = segment.view->extent();
-    Result<redo::Seal> seal = Status(Code::internal, "not sealed");
-    {
-      const Result<os::Fd> fd =
-          io_.open_at(directory_->get(), segment.file->name(), O_RDWR | O_NOFOLLOW, 0);
-      seal = fd.ok() ? redo::seal_segment(io_, fd->get(), *segment.header, extent.end, extent.last_lsn, *segment.index)
-                     : Result<redo::Seal>(fd.status());
-    }
+    const Result<redo::Seal> seal = seal_file(segment, extent.end, extent.last_lsn, *segment.index);
     if (!seal.ok()) {
       // Its records are on the disk, and readers do without the index; the next opener tries again.
       if (seal.status().code() == Code::no_space) {
@@ -282,8 +289,8 @@ Status RedoLog::Impl::maintain() {
       // Without a spare the next roll makes its own.
       if (!spare.ok() && spare.status().code() != Code::no_space) return spare.status();
     }
-    const bool has_room = writer_.position + kStepRoom + reserved_ + redo::kTailRoom + redo::kHeadBytes * 2 <=
-                          writer_.capacity;
+    const bool has_room =
+        writer_.position + kStepRoom + reserved_ + redo::kTailRoom + redo::kHeadBytes * 2 <= writer_.capacity;
     if (!last_is_mark_ && has_room) {
       // Until a later record says so, nothing but this proves that the newest ones were on the disk (R8).
       if (Status synced = sync_now(); !synced.ok()) return synced;

@@ -15,15 +15,19 @@ Result<std::shared_ptr<const SegmentView>> open_raw_segment(os::Io& io, const st
   Result<SegmentHeader> found = read_header(*file);
   if (!found.ok()) return found.status();
   const auto header = std::make_shared<const SegmentHeader>(std::move(*found));
-  if (next != nullptr && (next->incarnation != header->incarnation || next->sequence != header->sequence + 1)) {
-    return Status(Code::invalid_argument, base::cat("segment ", next->sequence, " does not follow ", base::escape(path)));
+  if (next != nullptr &&
+      (next->incarnation != header->incarnation || next->sequence != header->sequence + 1)) {
+    return Status(Code::invalid_argument,
+                  base::cat("segment ", next->sequence, " does not follow ", base::escape(path)));
   }
   const Result<std::optional<Seal>> seal = read_seal(*file, *header);
   if (!seal.ok()) return seal.status();
   if (seal->has_value()) {
     const SegmentFooter& footer = (*seal)->footer;
-    if (next != nullptr && (footer.records_end != next->previous_end || footer.last_lsn + 1 != next->first_lsn)) {
-      return Status(Code::diverged, base::cat("segment ", next->sequence, " continues another one than ", base::escape(path)));
+    if (next != nullptr &&
+        (footer.records_end != next->previous_end || footer.last_lsn + 1 != next->first_lsn)) {
+      return Status(Code::diverged, base::cat("segment ", next->sequence, " continues another one than ",
+                                              base::escape(path)));
     }
     return std::shared_ptr<const SegmentView>(sealed_segment(file, header, **seal));
   }
@@ -41,8 +45,7 @@ Result<std::shared_ptr<const SegmentView>> open_raw_segment(os::Io& io, const st
     extent.last_lsn = end->last_lsn;
   }
   extent.first_time = extent.last_time = header->created_commit;
-  return std::shared_ptr<const SegmentView>(
-      std::make_shared<const RawSegment>(file, header, extent));
+  return std::shared_ptr<const SegmentView>(std::make_shared<const RawSegment>(file, header, extent));
 }
 
 }  // namespace restante::redo

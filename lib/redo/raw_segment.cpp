@@ -62,7 +62,8 @@ class ListStream final : public RecordStream {
         content_bytes_(content_bytes) {}
 
   Result<bool> next(Record& record) override {
-    const bool gap_first = gap_ < gaps_.size() && (entry_ == entries_.size() || gaps_[gap_].from_lsn <= entries_[entry_].lsn);
+    const bool gap_first =
+        gap_ < gaps_.size() && (entry_ == entries_.size() || gaps_[gap_].from_lsn <= entries_[entry_].lsn);
     if (gap_first) {
       damage_ = damage_of(segment_->header().sequence, gaps_[gap_++]);
       return damage_status(damage_);
@@ -75,7 +76,8 @@ class ListStream final : public RecordStream {
       return true;
     }
     if (read.status().code() == Code::damaged) {
-      damage_ = {segment_->header().sequence, entry.offset, entry.lsn, entry.lsn + 1, "the record is not intact"};
+      damage_ = {segment_->header().sequence, entry.offset, entry.lsn, entry.lsn + 1,
+                 "the record is not intact"};
       return damage_status(damage_);
     }
     return read.status();
@@ -214,9 +216,9 @@ Result<std::unique_ptr<RecordStream>> RawSegment::look_up(const RecordFilter& fi
   if (!accounts.ok()) return accounts.status();
 
   std::vector<IndexEntry> wanted;
-  const auto account =
-      std::lower_bound(accounts->begin(), accounts->end(), filter.account_id,
-                       [](const AccountEntry& entry, const std::string& id) { return entry.account_id < id; });
+  const auto account = std::lower_bound(
+      accounts->begin(), accounts->end(), filter.account_id,
+      [](const AccountEntry& entry, const std::string& id) { return entry.account_id < id; });
   const bool has_some = account != accounts->end() && account->account_id == filter.account_id &&
                         (account->kinds & filter.kinds) != 0 && account->last_lsn > filter.after &&
                         account->first_lsn <= filter.until;
@@ -249,7 +251,8 @@ Result<Record> RawSegment::read_at(std::uint64_t offset, Lsn lsn, bool content_b
   std::uint64_t wanted = head->padded_length();
   const bool without_bytes = !content_bytes && head->kind == RecordKind::content;
   if (without_bytes) {
-    wanted = std::min<std::uint64_t>(wanted, kHeadBytes + head->account_length + head->origin_length + kContentFixedBytes);
+    wanted = std::min<std::uint64_t>(
+        wanted, kHeadBytes + head->account_length + head->origin_length + kContentFixedBytes);
   }
   const Result<ByteView> bytes = window.at(offset, static_cast<std::size_t>(wanted));
   if (!bytes.ok()) return bytes.status();
@@ -292,13 +295,15 @@ Result<Bytes> RawSegment::section(SectionType type) const {
   for (const Section& section : extent_.sections) {
     if (section.type != type) continue;
     const std::uint64_t index_end = extent_.end + extent_.footer->index_length;
-    if (section.offset < extent_.end || section.offset > index_end || section.length > index_end - section.offset) {
+    if (section.offset < extent_.end || section.offset > index_end ||
+        section.length > index_end - section.offset) {
       return Status(Code::damaged, base::cat("the index of segment ", header_->sequence, " is not sound"));
     }
     Result<std::shared_ptr<const os::Fd>> fd = file_->open();
     if (!fd.ok()) return fd.status();
     Bytes bytes(static_cast<std::size_t>(section.length));
-    if (Status read = os::read_exactly_at(file_->io(), (*fd)->get(), bytes, section.offset); !read.ok()) return read;
+    if (Status read = os::read_exactly_at(file_->io(), (*fd)->get(), bytes, section.offset); !read.ok())
+      return read;
     if (base::crc32c(bytes) != section.crc) {
       return Status(Code::damaged, base::cat("the index of segment ", header_->sequence, " is not intact"));
     }
@@ -312,7 +317,8 @@ Result<Bytes> RawSegment::section(SectionType type) const {
 Result<Bytes> RawSegment::list_of(const AccountEntry& account) const {
   for (const Section& section : extent_.sections) {
     if (section.type != SectionType::lists) continue;
-    if (account.list_offset > section.length || account.list_length > section.length - account.list_offset) break;
+    if (account.list_offset > section.length || account.list_length > section.length - account.list_offset)
+      break;
     Result<std::shared_ptr<const os::Fd>> fd = file_->open();
     if (!fd.ok()) return fd.status();
     Bytes bytes(account.list_length);
@@ -434,13 +440,15 @@ Result<SegmentHeader> read_header(const SegmentFile& file, bool* first_copy_is_b
     return Status(Code::damaged, base::cat(context, " is not a regular file"));
   }
   if (info->size == 0) {
-    return Status(Code::damaged, base::cat(context, " is empty"), "restore it from a copy, or remove it if the log never had it");
+    return Status(Code::damaged, base::cat(context, " is empty"),
+                  "restore it from a copy, or remove it if the log never had it");
   }
   FileWindow window(file.io(), std::move(*fd), info->size, kHeaderBlock);
   const Result<ByteView> start = window.at(0, kHeaderBlock);
   if (!start.ok()) return start.status();
   std::uint64_t length = 0;
-  for (std::size_t i = 0; i < 4 && start->size() >= 16; ++i) length |= std::uint64_t{(*start)[12 + i]} << (8 * i);
+  for (std::size_t i = 0; i < 4 && start->size() >= 16; ++i)
+    length |= std::uint64_t{(*start)[12 + i]} << (8 * i);
   length = std::clamp<std::uint64_t>(length, kHeaderBlock, kMaxHeaderBytes);
   const Result<ByteView> copy = window.at(0, static_cast<std::size_t>(length));
   if (!copy.ok()) return copy.status();
@@ -461,7 +469,8 @@ Result<std::optional<Seal>> read_seal(const SegmentFile& file, const SegmentHead
   if (!info.ok()) return info.status();
   if (info->size < header.records_begin() + kFooterBytes) return std::optional<Seal>();
   Bytes bytes(kFooterBytes);
-  if (Status read = os::read_exactly_at(file.io(), (*fd)->get(), bytes, info->size - kFooterBytes); !read.ok()) {
+  if (Status read = os::read_exactly_at(file.io(), (*fd)->get(), bytes, info->size - kFooterBytes);
+      !read.ok()) {
     return read;
   }
   const Result<SegmentFooter> footer = decode_footer(bytes);
@@ -472,7 +481,8 @@ Result<std::optional<Seal>> read_seal(const SegmentFile& file, const SegmentHead
   if (!fits) return std::optional<Seal>();
   Seal seal{*footer, {}};
   Bytes table(static_cast<std::size_t>(std::min<std::uint64_t>(footer->index_length, kMaxSectionTableBytes)));
-  if (Status read = os::read_exactly_at(file.io(), (*fd)->get(), table, footer->records_end); !read.ok()) return read;
+  if (Status read = os::read_exactly_at(file.io(), (*fd)->get(), table, footer->records_end); !read.ok())
+    return read;
   // Without a table the footer still says where the records end; `section` then says that it is damaged.
   Result<std::vector<Section>> sections = decode_sections(table);
   if (sections.ok()) seal.sections = std::move(*sections);

@@ -146,7 +146,8 @@ std::optional<RecordHead> decode_head(ByteView bytes, const Place& place) noexce
   head.origin_length = reader.u16();
   // Cheap refusals first: a scan behind damage asks this at every eighth byte.
   const std::uint64_t variable = std::uint64_t{head.account_length} + head.origin_length;
-  if (head.length < kHeadBytes + variable || head.length > kMaxRecordBytes || head.lsn == 0) return std::nullopt;
+  if (head.length < kHeadBytes + variable || head.length > kMaxRecordBytes || head.lsn == 0)
+    return std::nullopt;
   if (head.durable_lsn >= head.lsn || reader.u16() != 0 || reader.u32() != 0) return std::nullopt;
   if (head.head_crc != head_crc(bytes.first(kHeadBytes), place)) return std::nullopt;
   return head;
@@ -166,7 +167,8 @@ Result<Record> decode_record(ByteView bytes, const Place& place) {
 
 Result<Record> stub_of(const Record& record, const Place& place) {
   if (record.head.kind != RecordKind::content || (record.head.flags & kFlagStub) != 0) return record;
-  const std::size_t kept = kHeadBytes + record.head.account_length + record.head.origin_length + kContentFixedBytes;
+  const std::size_t kept =
+      kHeadBytes + record.head.account_length + record.head.origin_length + kContentFixedBytes;
   if (record.bytes.size() < kept) return not_a_record(place, "the content piece is cut short");
   Record stub = record;
   stub.bytes.resize(kept);

@@ -42,7 +42,8 @@ Result<RecordScan::Fit> RecordScan::try_at(std::uint64_t offset, Record& record)
   std::uint64_t wanted = head->padded_length();
   const bool without_bytes = !bounds_.content_bytes && head->kind == RecordKind::content;
   if (without_bytes) {
-    wanted = std::min<std::uint64_t>(wanted, kHeadBytes + head->account_length + head->origin_length + kContentFixedBytes);
+    wanted = std::min<std::uint64_t>(
+        wanted, kHeadBytes + head->account_length + head->origin_length + kContentFixedBytes);
   }
   const Result<ByteView> bytes = window_.at(offset, static_cast<std::size_t>(wanted));
   if (!bytes.ok()) return bytes.status();

@@ -11,13 +11,15 @@
 namespace restante::redo {
 namespace {
 
-Result<FoundSegment> look_at(os::Io& io, const std::shared_ptr<const os::Fd>& directory, std::uint64_t sequence) {
+Result<FoundSegment> look_at(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
+                             std::uint64_t sequence) {
   FoundSegment found;
   found.file = std::make_shared<const SegmentFile>(io, directory, segment_name(sequence));
   Result<SegmentHeader> header = read_header(*found.file);
   if (!header.ok()) return header.status();
   if (header->sequence != sequence) {
-    return Status(Code::diverged, base::cat("the file ", found.file->name(), " holds segment ", header->sequence),
+    return Status(Code::diverged,
+                  base::cat("the file ", found.file->name(), " holds segment ", header->sequence),
                   "a segment keeps its name for ever; put the right file there");
   }
   Result<std::optional<Seal>> seal = read_seal(*found.file, *header);
@@ -35,10 +37,11 @@ Status check_same_log(const std::vector<FoundSegment>& segments, const std::stri
     const SegmentHeader& first = *segments.front().header;
     const SegmentHeader& header = *segment.header;
     if (header.log == first.log && header.incarnation == first.incarnation) continue;
-    const std::string_view what = header.log == first.log ? "two incarnations of a redo log" : "two redo logs";
+    const std::string_view what =
+        header.log == first.log ? "two incarnations of a redo log" : "two redo logs";
     return Status(Code::diverged,
-                  base::cat("segments of ", what, " are mixed in ", base::escape(path), ": ", first.sequence, " and ",
-                            header.sequence),
+                  base::cat("segments of ", what, " are mixed in ", base::escape(path), ": ", first.sequence,
+                            " and ", header.sequence),
                   "move the segments that do not belong there away");
   }
   return {};
@@ -50,7 +53,8 @@ bool belongs(std::string_view name) {
 
 }  // namespace
 
-Result<FoundLog> find_log(os::Io& io, const std::shared_ptr<const os::Fd>& directory, const std::string& path) {
+Result<FoundLog> find_log(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
+                          const std::string& path) {
   const Result<std::vector<os::DirEntry>> entries = io.list(directory->get());
   if (!entries.ok()) return entries.status();
   FoundLog log;
@@ -84,8 +88,8 @@ void follow(const Record& record, Replayed& replayed, std::set<Lsn>& begun_here)
     case RecordKind::begin: {
       const Result<OperationsBody> body = decode_references(record);
       const std::uint32_t reserved = body.ok() ? body->reserved_bytes : 0;
-      replayed.open[record.head.lsn] = {account, record.head.lsn, record.sequence, record.offset, reserved, false,
-                                        record.head.wall_time};
+      replayed.open[record.head.lsn] = {account,  record.head.lsn, record.sequence,      record.offset,
+                                        reserved, false,           record.head.wall_time};
       begun_here.insert(record.head.lsn);
       break;
     }

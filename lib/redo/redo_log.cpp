@@ -48,8 +48,12 @@ Status RedoLog::roll() { return impl_->roll(); }
 Status RedoLog::maintain() { return impl_->maintain(); }
 
 std::vector<RedoLog::Unfinished> RedoLog::unfinished() const { return impl_->unfinished(); }
-Result<std::vector<Transaction>> RedoLog::recover(std::string_view account_id) { return impl_->recover(account_id); }
-std::optional<Lsn> RedoLog::oldest_open(std::string_view account_id) const { return impl_->oldest_open(account_id); }
+Result<std::vector<Transaction>> RedoLog::recover(std::string_view account_id) {
+  return impl_->recover(account_id);
+}
+std::optional<Lsn> RedoLog::oldest_open(std::string_view account_id) const {
+  return impl_->oldest_open(account_id);
+}
 Status RedoLog::wait_for_open(std::string_view account_id, std::chrono::milliseconds deadline) const {
   return impl_->wait_for_open(account_id, deadline);
 }
@@ -57,7 +61,9 @@ Result<bool> RedoLog::aborted_since(std::string_view account_id, Lsn after) cons
   return impl_->aborted_since(account_id, after);
 }
 
-Result<std::unique_ptr<TransactionCursor>> RedoLog::read(const ReadRange& range) const { return impl_->read(range); }
+Result<std::unique_ptr<TransactionCursor>> RedoLog::read(const ReadRange& range) const {
+  return impl_->read(range);
+}
 Result<std::unique_ptr<RedoLog::RecordCursor>> RedoLog::records(const ReadRange& range) const {
   return impl_->records(range);
 }

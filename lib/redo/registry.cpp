@@ -45,8 +45,8 @@ Result<SharedLog> find_or_open(const DirectoryId& id, std::chrono::milliseconds 
     if (entry == registry.logs.end()) break;
     if (SharedLog log = entry->second.lock()) return log;
     if (registry.changed.wait_until(lock, until) == std::cv_status::timeout) {
-      return Status(Code::timed_out, "another thread of this process has been opening or closing this redo log",
-                    "try again");
+      return Status(Code::timed_out,
+                    "another thread of this process has been opening or closing this redo log", "try again");
     }
   }
   registry.logs.emplace(id, std::weak_ptr<RedoLog::Impl>());

@@ -13,7 +13,8 @@ constexpr std::size_t kHashStep = 1u << 20;
 
 }  // namespace
 
-Result<Digest> sealed_digest(FileWindow& window, std::uint64_t end, ByteView index, const SegmentFooter& footer) {
+Result<Digest> sealed_digest(FileWindow& window, std::uint64_t end, ByteView index,
+                             const SegmentFooter& footer) {
   crypto::Sha256 sha256;
   for (std::uint64_t offset = 0; offset < end;) {
     const Result<ByteView> bytes = window.at(offset, kHashStep);

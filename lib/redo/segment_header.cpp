@@ -87,7 +87,7 @@ OpenTransaction get_open(ByteReader& reader) {
   return open;
 }
 
-Status damaged(std::string_view why) { return Status(Code::damaged, base::cat("the segment header ", why)); }
+Status damaged_header(std::string_view why) { return Status(Code::damaged, base::cat("the segment header ", why)); }
 
 }  // namespace
 
@@ -100,9 +100,9 @@ Bytes encode_header(SegmentHeader& header) {
 }
 
 Result<SegmentHeader> decode_header_copy(ByteView bytes, std::uint32_t copy) {
-  if (bytes.size() < kHeaderFixedBytes) return damaged("is cut short");
+  if (bytes.size() < kHeaderFixedBytes) return damaged_header("is cut short");
   if (!std::equal(kSegmentMagic.begin(), kSegmentMagic.end(), bytes.begin())) {
-    return damaged("does not begin with the mark of a redo log segment");
+    return damaged_header("does not begin with the mark of a redo log segment");
   }
   ByteReader reader(bytes.subspan(kSegmentMagic.size()));
   const std::uint32_t version = reader.u32();
@@ -112,10 +112,11 @@ Result<SegmentHeader> decode_header_copy(ByteView bytes, std::uint32_t copy) {
   const std::uint32_t crc = reader.u32();
   const std::uint32_t required = reader.u32();
   const bool length_is_possible = header.copy_length >= kHeaderFixedBytes &&
-                                  header.copy_length % kHeaderBlock == 0 && header.copy_length <= bytes.size();
-  if (!length_is_possible) return damaged("has an impossible length or is cut short");
+                                  header.copy_length % kHeaderBlock == 0 &&
+                                  header.copy_length <= bytes.size();
+  if (!length_is_possible) return damaged_header("has an impossible length or is cut short");
   if (crc_of(bytes.first(static_cast<std::size_t>(header.copy_length))) != crc) {
-    return damaged("is not intact: its checksum is wrong");
+    return damaged_header("is not intact: its checksum is wrong");
   }
   // The meaning of the fields above is the same in every version, so that a newer one is told from damage.
   if (version != kFormatVersion || (required & ~kKnownFeatures) != 0) {
@@ -124,7 +125,7 @@ Result<SegmentHeader> decode_header_copy(ByteView bytes, std::uint32_t copy) {
                             "; this library reads version ", kFormatVersion),
                   "use a newer version of restante");
   }
-  if (number != copy) return damaged("is the other copy");
+  if (number != copy) return damaged_header("is the other copy");
 
   (void)reader.u32();  // optional features
   header.log = reader.id();
@@ -146,13 +147,14 @@ Result<SegmentHeader> decode_header_copy(ByteView bytes, std::uint32_t copy) {
   if (!header.key.is_none()) {
     return Status(Code::unsupported, "the segment is encrypted", "use a newer version of restante");
   }
-  if (header.first_lsn == 0 || header.sequence == 0) return damaged("has no first LSN or sequence");
+  if (header.first_lsn == 0 || header.sequence == 0) return damaged_header("has no first LSN or sequence");
 
   const std::size_t open_bytes = static_cast<std::size_t>(header.copy_length) - kHeaderFixedBytes;
-  if (open_count > open_bytes / kOpenFixedBytes) return damaged("lists more open transactions than it has room for");
+  if (open_count > open_bytes / kOpenFixedBytes)
+    return damaged_header("lists more open transactions than it has room for");
   base::ByteReader opens(bytes.subspan(kHeaderFixedBytes, open_bytes));
   for (std::uint32_t i = 0; i < open_count; ++i) header.open.push_back(get_open(opens));
-  if (!reader.ok() || !opens.ok()) return damaged("is cut short");
+  if (!reader.ok() || !opens.ok()) return damaged_header("is cut short");
   return header;
 }
 

@@ -20,7 +20,9 @@ constexpr std::size_t kSparseBytes = 24;
 constexpr std::size_t kGapBytes = 32;
 constexpr std::size_t kHeldBytes = 32;
 
-Status damaged(std::string_view what) { return Status(Code::damaged, base::cat("the segment's index: ", what)); }
+Status damaged_index(std::string_view what) {
+  return Status(Code::damaged, base::cat("the segment's index: ", what));
+}
 
 Bytes encode_list(const std::vector<IndexEntry>& entries) {
   Bytes out;
@@ -116,7 +118,7 @@ class Sections {
 
 template <class T, class Get>
 Result<std::vector<T>> decode_fixed(ByteView bytes, std::size_t each, Get get) {
-  if (bytes.size() % each != 0) return damaged("a section has a broken length");
+  if (bytes.size() % each != 0) return damaged_index("a section has a broken length");
   ByteReader reader(bytes);
   std::vector<T> values;
   values.reserve(bytes.size() / each);
@@ -154,7 +156,8 @@ Status IndexBuilder::add(const Record& record) {
       if (!piece.ok()) return piece.status();
       lowest = piece->first_sequence;
       if (piece->last) {
-        content = ContentPlace{piece->content, piece->first_sequence, sequence_, record.head.lsn, record.offset};
+        content =
+            ContentPlace{piece->content, piece->first_sequence, sequence_, record.head.lsn, record.offset};
       }
       break;
     }
@@ -198,7 +201,8 @@ std::vector<HeldStretch> IndexBuilder::held() const {
   return held;
 }
 
-Bytes IndexBuilder::encode(std::uint64_t records_end, Lsn first_lsn, Lsn last_lsn, SegmentFooter& footer) const {
+Bytes IndexBuilder::encode(std::uint64_t records_end, Lsn first_lsn, Lsn last_lsn,
+                           SegmentFooter& footer) const {
   std::vector<std::string_view> names;
   names.reserve(accounts_.size());
   for (const auto& [id, records] : accounts_) names.push_back(id);
@@ -211,10 +215,10 @@ Bytes IndexBuilder::encode(std::uint64_t records_end, Lsn first_lsn, Lsn last_ls
   for (const std::string_view name : names) {
     const AccountRecords& records = accounts_.at(std::string(name));
     const Bytes list = encode_list(records.entries);
-    put_account(account_writer,
-                {std::string(name), lists.size(), static_cast<std::uint32_t>(list.size()), base::crc32c(list),
-                 static_cast<std::uint32_t>(records.entries.size()), records.kinds, records.entries.front().lsn,
-                 records.entries.back().lsn, records.first_time, records.last_time});
+    put_account(account_writer, {std::string(name), lists.size(), static_cast<std::uint32_t>(list.size()),
+                                 base::crc32c(list), static_cast<std::uint32_t>(records.entries.size()),
+                                 records.kinds, records.entries.front().lsn, records.entries.back().lsn,
+                                 records.first_time, records.last_time});
     lists.insert(lists.end(), list.begin(), list.end());
   }
 
@@ -236,7 +240,8 @@ Bytes IndexBuilder::encode(std::uint64_t records_end, Lsn first_lsn, Lsn last_ls
   Bytes gaps;
   ByteWriter gap_writer(gaps);
   for (const Gap& gap : gaps_) {
-    for (const std::uint64_t value : {gap.offset, gap.next_offset, gap.from_lsn, gap.next_lsn}) gap_writer.u64(value);
+    for (const std::uint64_t value : {gap.offset, gap.next_offset, gap.from_lsn, gap.next_lsn})
+      gap_writer.u64(value);
   }
   Bytes held_bytes;
   ByteWriter held_writer(held_bytes);
@@ -302,7 +307,7 @@ Bytes encode_footer(const SegmentFooter& footer) {
 
 Result<SegmentFooter> decode_footer(ByteView bytes) {
   if (bytes.size() != kFooterBytes || !std::equal(kFooterMagic.begin(), kFooterMagic.end(), bytes.begin())) {
-    return damaged("there is no footer");
+    return damaged_index("there is no footer");
   }
   const std::size_t covered = kFooterDigestOffset + 32;
   ByteReader reader(bytes.subspan(kFooterMagic.size()));
@@ -321,8 +326,8 @@ Result<SegmentFooter> decode_footer(ByteView bytes) {
   footer.gap_count = reader.u32();
   footer.last_crc = reader.u32();
   footer.sha256 = reader.digest();
-  if (reader.u32() != base::crc32c(bytes.first(covered))) return damaged("the footer is not intact");
-  if (version != kFormatVersion || length != kFooterBytes) return damaged("the footer is of another version");
+  if (reader.u32() != base::crc32c(bytes.first(covered))) return damaged_index("the footer is not intact");
+  if (version != kFormatVersion || length != kFooterBytes) return damaged_index("the footer is of another version");
   return footer;
 }
 
@@ -331,9 +336,9 @@ Result<std::vector<Section>> decode_sections(ByteView bytes) {
   const std::uint32_t count = reader.u32();
   const std::uint32_t crc = reader.u32();
   const std::uint64_t table = std::uint64_t{count} * kSectionEntryBytes;
-  if (!reader.ok() || table > reader.remaining()) return damaged("its table is cut short");
+  if (!reader.ok() || table > reader.remaining()) return damaged_index("its table is cut short");
   if (base::crc32c(bytes.subspan(8, static_cast<std::size_t>(table))) != crc) {
-    return damaged("its table is not intact");
+    return damaged_index("its table is not intact");
   }
   std::vector<Section> sections;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -350,16 +355,17 @@ Result<std::vector<Section>> decode_sections(ByteView bytes) {
 Result<std::vector<AccountEntry>> decode_accounts(ByteView bytes) {
   ByteReader reader(bytes);
   const std::uint32_t count = reader.u32();
-  if (!reader.ok() || count > reader.remaining() / kAccountFixedBytes) return damaged("its accounts are cut short");
+  if (!reader.ok() || count > reader.remaining() / kAccountFixedBytes)
+    return damaged_index("its accounts are cut short");
   std::vector<AccountEntry> accounts;
   accounts.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) accounts.push_back(get_account(reader));
-  if (!reader.ok()) return damaged("its accounts are cut short");
+  if (!reader.ok()) return damaged_index("its accounts are cut short");
   return accounts;
 }
 
 Result<std::vector<IndexEntry>> decode_list(ByteView bytes, const AccountEntry& account) {
-  if (base::crc32c(bytes) != account.list_crc) return damaged("an account's list is not intact");
+  if (base::crc32c(bytes) != account.list_crc) return damaged_index("an account's list is not intact");
   ByteReader reader(bytes);
   std::vector<IndexEntry> entries;
   IndexEntry entry;
@@ -369,7 +375,7 @@ Result<std::vector<IndexEntry>> decode_list(ByteView bytes, const AccountEntry& 
     entry.kind = static_cast<RecordKind>(reader.u8());
     entries.push_back(entry);
   }
-  if (!reader.ok()) return damaged("an account's list is cut short");
+  if (!reader.ok()) return damaged_index("an account's list is cut short");
   return entries;
 }
 

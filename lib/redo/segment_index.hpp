@@ -73,7 +73,14 @@ struct SegmentFooter {
   Digest sha256;
 };
 
-enum class SectionType : std::uint32_t { accounts = 1, lists = 2, contents = 3, sparse = 4, gaps = 5, held = 6 };
+enum class SectionType : std::uint32_t {
+  accounts = 1,
+  lists = 2,
+  contents = 3,
+  sparse = 4,
+  gaps = 5,
+  held = 6
+};
 
 struct Section {
   SectionType type{};
@@ -95,7 +102,8 @@ class IndexBuilder {
   void add_gap(const Gap& gap) { gaps_.push_back(gap); }
 
   /// The index and, of the footer, all but `sha256`.
-  [[nodiscard]] Bytes encode(std::uint64_t records_end, Lsn first_lsn, Lsn last_lsn, SegmentFooter& footer) const;
+  [[nodiscard]] Bytes encode(std::uint64_t records_end, Lsn first_lsn, Lsn last_lsn,
+                             SegmentFooter& footer) const;
 
   [[nodiscard]] std::uint64_t record_count() const noexcept { return record_count_; }
   [[nodiscard]] std::uint64_t lowest_sequence() const noexcept { return lowest_sequence_; }

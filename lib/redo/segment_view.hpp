@@ -76,10 +76,10 @@ class SegmentView {
 
   /// Where content whose *last* piece is in this segment lies; nothing if it is not here.
   [[nodiscard]] virtual Result<std::optional<ContentPlace>> find_content(const ContentRef& content) const = 0;
-  /// Opens content whose last piece is in this segment; pieces before may lie in the segments before it, which
-  /// are looked up in `all`. `not_found` if it is not here. The reader checks the digest.
-  [[nodiscard]] virtual Result<std::unique_ptr<ContentReader>> open_content(const ContentRef& content,
-                                                                            const SegmentViews& all) const = 0;
+  /// Opens content whose last piece is in this segment; pieces before may lie in the segments before it,
+  /// which are looked up in `all`. `not_found` if it is not here. The reader checks the digest.
+  [[nodiscard]] virtual Result<std::unique_ptr<ContentReader>> open_content(
+      const ContentRef& content, const SegmentViews& all) const = 0;
   /// Empty in almost every segment.
   [[nodiscard]] virtual Result<std::vector<HeldStretch>> held_stretches() const = 0;
 };

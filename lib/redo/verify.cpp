@@ -86,13 +86,16 @@ class Verifier {
     const redo::SegmentHeader& header = segment.header();
     if (header.incarnation != before.header().incarnation) return;
     if (header.sequence != before.header().sequence + 1) {
-      report(before, before.extent().end, before.last_lsn() + 1, header.first_lsn,
-             base::cat("segments ", before.header().sequence + 1, " to ", header.sequence - 1, " are missing"));
+      report(
+          before, before.extent().end, before.last_lsn() + 1, header.first_lsn,
+          base::cat("segments ", before.header().sequence + 1, " to ", header.sequence - 1, " are missing"));
       return;
     }
-    const bool fits = header.previous_end == before.extent().end && header.first_lsn == before.last_lsn() + 1 &&
+    const bool fits = header.previous_end == before.extent().end &&
+                      header.first_lsn == before.last_lsn() + 1 &&
                       (had_gaps_ || header.previous_last_crc == last_crc_);
-    if (!fits) report(segment, 0, 0, header.first_lsn, "the segment before is not the one that this one continues");
+    if (!fits)
+      report(segment, 0, 0, header.first_lsn, "the segment before is not the one that this one continues");
   }
 
   Status check_records(const RawSegment& segment, redo::IndexBuilder& index) {
@@ -126,9 +129,11 @@ class Verifier {
       const Result<redo::OperationsBody> body = redo::decode_operations(record);
       if (!body.ok()) wrong = body.status().message();
     }
-    const bool ends = record.head.kind == redo::RecordKind::commit || record.head.kind == redo::RecordKind::append;
+    const bool ends =
+        record.head.kind == redo::RecordKind::commit || record.head.kind == redo::RecordKind::append;
     if (ends) ++result_.transactions;
-    if (!wrong.empty()) report(segment, record.offset, record.head.lsn, record.head.lsn + 1, std::move(wrong));
+    if (!wrong.empty())
+      report(segment, record.offset, record.head.lsn, record.head.lsn + 1, std::move(wrong));
   }
 
   Status check_index(const RawSegment& segment, const redo::IndexBuilder& built) {

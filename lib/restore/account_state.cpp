@@ -199,6 +199,22 @@ Result<AccountState> replay(const History& history, const Full& full, const Reso
   return state;
 }
 
+std::uint32_t highest_logged_uidvalidity(const History& history, const Full& full) {
+  std::uint32_t highest = 0;
+  ReadRange range;
+  range.after = full.account->consistent_at;
+  range.account_id = full.account->id;
+  redo::CommittedReader reader(history.segments(), range);
+  LoggedTransaction transaction;
+  for (;;) {
+    const Result<bool> more = reader.next(transaction);
+    if (!more.ok() || !*more) return highest;
+    for (const Operation& operation : transaction.operations)
+      if (const auto* put = std::get_if<FolderPut>(&operation))
+        highest = std::max(highest, put->folder.uidvalidity);
+  }
+}
+
 Status write_state(const AccountState& state, OpSink& out) {
   const Full& full = state.full;
   const auto place = full.session->snapshots.find(full.account->id);

@@ -48,6 +48,10 @@ struct AccountState {
 [[nodiscard]] Result<AccountState> replay(const History& history, const Full& full, const ResolvedStop& stop,
                                           bool forward_unfinished);
 
+// The highest UIDVALIDITY that a folder of the account was given between the full and the end of the log,
+// which may lie behind the stop. What is missing or damaged there is passed over.
+[[nodiscard]] std::uint32_t highest_logged_uidvalidity(const History& history, const Full& full);
+
 // The sorted snapshot of the state.
 [[nodiscard]] Status write_state(const AccountState& state, OpSink& out);
 

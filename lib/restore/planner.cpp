@@ -167,7 +167,10 @@ class Planner {
   }
 
   [[nodiscard]] Status compare() {
-    const MailboxState wanted = shape(recorded_, live_, result_.plan.identity, context_.made_at);
+    UsedBefore used{0, context_.made_at};
+    if (result_.plan.identity == Identity::renew)
+      used.uidvalidity = highest_logged_uidvalidity(context_.history, result_.state.full);
+    const MailboxState wanted = shape(recorded_, live_, result_.plan.identity, used);
     OpVector from;
     OpVector to;
     OpVector change;

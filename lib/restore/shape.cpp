@@ -49,10 +49,12 @@ void keep_identity(MailboxState& wanted, const MailboxState& recorded, const Mai
   }
 }
 
-// The recorded UIDs under a UIDVALIDITY that none of the folders had: greater than the recorded, the live and
-// the seconds since 1970, from which servers make theirs.
-void renew_identity(MailboxState& wanted, const MailboxState& recorded, const MailboxState& live, Time now) {
-  std::uint64_t renewed = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.us / 1'000'000));
+// The recorded UIDs under a UIDVALIDITY that none of the folders had: greater than the recorded, the live, the
+// logged and the seconds since 1970, from which servers make theirs.
+void renew_identity(MailboxState& wanted, const MailboxState& recorded, const MailboxState& live,
+                    const UsedBefore& used) {
+  std::uint64_t renewed = static_cast<std::uint64_t>(std::max<std::int64_t>(0, used.now.us / 1'000'000));
+  renewed = std::max(renewed, used.uidvalidity + std::uint64_t{1});
   for (const MailboxState* state : {&recorded, &live})
     for (const auto& [id, folder] : state->folders())
       renewed = std::max<std::uint64_t>(renewed, folder.uidvalidity + std::uint64_t{1});
@@ -128,14 +130,15 @@ Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked, con
   return choice;
 }
 
-MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity, Time now) {
+MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity,
+                   const UsedBefore& used) {
   if (identity == Identity::exact) return recorded;
   MailboxState wanted;
   if (recorded.account()) static_cast<void>(wanted.apply(AccountPut{*recorded.account()}));
   if (identity == Identity::keep)
     keep_identity(wanted, recorded, live);
   else
-    renew_identity(wanted, recorded, live, now);
+    renew_identity(wanted, recorded, live, used);
   for (const auto& [key, item] : recorded.items()) static_cast<void>(wanted.apply(ItemPut{item}));
   for (const HostOp& operation : recorded.host_ops()) static_cast<void>(wanted.apply(operation));
   for (const UnknownOperation& operation : recorded.unknown_operations())

@@ -27,8 +27,15 @@ struct IdentityChoice {
 [[nodiscard]] Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked,
                                                      const IdentitySituation& situation, const SinkTraits& traits);
 
+// What a renewed UIDVALIDITY has to be above, beside what is recorded and live.
+struct UsedBefore {
+  // Of any folder that the log speaks of, also of those that have gone.
+  std::uint32_t uidvalidity = 0;
+  Time now;
+};
 // The state to reach in the live store, as a sorted snapshot.
-[[nodiscard]] MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity, Time now);
+[[nodiscard]] MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity,
+                                 const UsedBefore& used);
 
 // The order in which a store performs a difference: what makes room for folders, folders from the top,
 // messages and flags, items, then what is removed, folders from the bottom. So nothing is gone before what

@@ -17,8 +17,6 @@ Status no_object(std::string_view key) {
   return Status(Code::not_found, base::cat("there is no object ", base::escape(key)));
 }
 
-bool is_absent(const Status& status) { return status.code() == Code::not_found; }
-
 // Objects are sorted by their whole keys, and "a-b" < "a/b": a directory sorts as if its name ended in "/".
 std::string sort_name(const os::DirEntry& entry) {
   return entry.type == os::FileType::directory ? entry.name + '/' : entry.name;
@@ -43,7 +41,7 @@ Result<LocalTree::Place> LocalTree::find(std::string_view key, Missing missing) 
 
 Result<os::Fd> LocalTree::enter(int dirfd, const std::string& name, Missing missing) const {
   Result<os::Fd> child = os::open_dir_at(io_, dirfd, name);
-  if (!child.ok() && is_absent(child.status()) && missing == Missing::make) {
+  if (!child.ok() && os::is_absent(child.status()) && missing == Missing::make) {
     const Status made = io_.mkdir_at(dirfd, name, 0700);
     if (!made.ok() && made.code() != Code::already_exists) return made;
     child = os::open_dir_at(io_, dirfd, name);
@@ -75,7 +73,7 @@ Result<LocalTree::Object> LocalTree::open(std::string_view key) const {
   if (!place.ok()) return place.status();
   // A fifo in the place of an object must not block.
   Result<os::Fd> fd = io_.open_at(place->dirfd, place->leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-  if (!fd.ok() && is_absent(fd.status())) return no_object(key);
+  if (!fd.ok() && os::is_absent(fd.status())) return no_object(key);
   if (!fd.ok()) return explain(place->dirfd, place->leaf, Missing::fail, fd.status());
   const Result<os::FileInfo> info = io_.fstat(fd->get());
   if (!info.ok()) return info.status();
@@ -98,7 +96,7 @@ Result<ObjectInfo> LocalTree::info(std::string_view key) const {
   const Result<Place> place = find(key, Missing::fail);
   if (!place.ok()) return place.status();
   const Result<os::FileInfo> info = io_.stat_at(place->dirfd, place->leaf);
-  if (!info.ok() && !is_absent(info.status())) return info.status();
+  if (!info.ok() && !os::is_absent(info.status())) return info.status();
   if (!info.ok() || info->type != os::FileType::regular) return no_object(key);
   return ObjectInfo{std::string(key), info->size};
 }
@@ -109,7 +107,7 @@ Status LocalTree::list(std::string_view prefix, const std::function<Status(const
   if (prefix.size() >= kMaxKeyBytes) return {};
   // The directory itself is wanted, so one more component is looked for below it.
   const Result<Place> place = find(base::cat(prefix, 'x'), Missing::fail);
-  if (!place.ok()) return is_absent(place.status()) ? Status() : place.status();
+  if (!place.ok()) return os::is_absent(place.status()) ? Status() : place.status();
   return list_directory(place->dirfd, std::string(prefix), 0, each);
 }
 
@@ -119,7 +117,7 @@ Status LocalTree::list_directory(int dirfd, const std::string& prefix, int depth
     return Status(Code::unsupported, base::cat(prefix, " is deeper than ", base::kMaxTreeDepth, " levels"));
   }
   Result<std::vector<os::DirEntry>> entries = io_.list(dirfd);
-  if (!entries.ok()) return is_absent(entries.status()) ? Status() : entries.status();
+  if (!entries.ok()) return os::is_absent(entries.status()) ? Status() : entries.status();
   std::erase_if(*entries, [](const os::DirEntry& entry) { return !is_component(entry.name); });
   std::sort(entries->begin(), entries->end(),
             [](const os::DirEntry& a, const os::DirEntry& b) { return sort_name(a) < sort_name(b); });
@@ -134,24 +132,24 @@ Status LocalTree::list_entry(int dirfd, const os::DirEntry& entry, const std::st
                              const std::function<Status(const ObjectInfo&)>& each) const {
   if (entry.type == os::FileType::directory) {
     const Result<os::Fd> child = os::open_dir_at(io_, dirfd, entry.name);
-    if (!child.ok()) return is_absent(child.status()) ? Status() : child.status();
+    if (!child.ok()) return os::is_absent(child.status()) ? Status() : child.status();
     return list_directory(child->get(), base::cat(prefix, entry.name, '/'), depth + 1, each);
   }
   if (entry.type != os::FileType::regular) return {};
   const Result<os::FileInfo> info = io_.stat_at(dirfd, entry.name);
-  if (!info.ok()) return is_absent(info.status()) ? Status() : info.status();
+  if (!info.ok()) return os::is_absent(info.status()) ? Status() : info.status();
   if (info->type != os::FileType::regular) return {};
   return each({base::cat(prefix, entry.name), info->size});
 }
 
 Status LocalTree::remove(std::string_view key) const {
   const Result<Place> place = find(key, Missing::fail);
-  if (!place.ok()) return is_absent(place.status()) ? Status() : place.status();
+  if (!place.ok()) return os::is_absent(place.status()) ? Status() : place.status();
   const Result<os::FileInfo> info = io_.stat_at(place->dirfd, place->leaf);
-  if (!info.ok()) return is_absent(info.status()) ? Status() : info.status();
+  if (!info.ok()) return os::is_absent(info.status()) ? Status() : info.status();
   if (info->type != os::FileType::regular) return {};
   const Status removed = io_.unlink_at(place->dirfd, place->leaf);
-  if (!removed.ok()) return is_absent(removed) ? Status() : removed;
+  if (!removed.ok()) return os::is_absent(removed) ? Status() : removed;
   if (method_ == SyncMethod::each_write) {
     if (Status synced = io_.fsync(place->dirfd); !synced.ok()) return synced;
   }

@@ -6,19 +6,18 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "os/errors.hpp"
 #include "os/file.hpp"
 #include "stores/maildir_content.hpp"
 #include "stores/maildir_dotlock.hpp"
+#include "stores/maildir_keywords.hpp"
 #include "stores/maildir_subscriptions.hpp"
 
 namespace restante::stores {
 namespace {
 
 constexpr std::chrono::milliseconds kLockDeadline{10'000};
-constexpr std::uint64_t kMaxKeywordsBytes = 64u << 10;
 constexpr int kLooks = 5;
-
-bool is_absent(const Status& status) { return status.code() == Code::not_found; }
 
 }  // namespace
 
@@ -48,7 +47,7 @@ Status MaildirCommit::run() {
   if (model_.messages_touched && model_.identity == Identity::keep) {
     // The server's count of bytes is wrong now; without the file it counts again.
     const Status removed = io_.unlink_at(account_.fd.get(), "maildirsize");
-    if (!removed.ok() && !is_absent(removed)) complain(removed.message());
+    if (!removed.ok() && !os::is_absent(removed)) complain(removed.message());
   }
   if (Status synced = io_.fsync(account_.fd.get()); !synced.ok()) return synced;
   if (denied_ || stage_.denied()) {
@@ -67,7 +66,7 @@ void MaildirCommit::complain(const std::string& text) {
 Status MaildirCommit::delete_account() {
   stage_.discard();
   const Status removed = os::remove_tree_at(io_, account_.parent.get(), account_.name);
-  if (!removed.ok() && !is_absent(removed)) return removed;
+  if (!removed.ok() && !os::is_absent(removed)) return removed;
   return io_.fsync(account_.parent.get());
 }
 
@@ -249,7 +248,7 @@ Status MaildirCommit::write_keywords(FolderEntry& folder, int dirfd) {
   const std::string text = recorded && !grown ? recorded_bytes : folder.keywords.encode();
   if (text.empty()) {
     const Status removed = io_.unlink_at(dirfd, kName);
-    return removed.ok() || is_absent(removed) ? Status() : removed;
+    return removed.ok() || os::is_absent(removed) ? Status() : removed;
   }
   return publish_owned(dirfd, kName, text, model_.ownership.of_file());
 }
@@ -270,7 +269,7 @@ Status MaildirCommit::remove_indexes(int dirfd) {
   for (const os::DirEntry& entry : *entries) {
     if (!is_index(entry.name) || entry.type == os::FileType::directory) continue;
     const Status removed = io_.unlink_at(dirfd, entry.name);
-    if (!removed.ok() && !is_absent(removed)) return removed;
+    if (!removed.ok() && !os::is_absent(removed)) return removed;
   }
   return {};
 }
@@ -281,7 +280,7 @@ Status MaildirCommit::write_uidlist(FolderEntry& folder, int dirfd) {
   if (record.uidvalidity == 0) {
     // Nobody had indexed the folder: a list of other messages' UIDs must not stay.
     const Status removed = io_.unlink_at(dirfd, kName);
-    return removed.ok() || is_absent(removed) ? Status() : removed;
+    return removed.ok() || os::is_absent(removed) ? Status() : removed;
   }
   Uidlist list;
   list.uidvalidity = record.uidvalidity;
@@ -405,7 +404,7 @@ Status MaildirCommit::change_message(FolderEntry& folder, OpenFolder& open, Mess
       failed_.push_back(changed.message());
       return {};
     }
-    if (!is_absent(changed)) return changed;
+    if (!os::is_absent(changed)) return changed;
     // A client was faster.
     const Result<bool> found = find_again(open, file);
     if (!found.ok()) return found.status();
@@ -445,12 +444,12 @@ Status MaildirCommit::remove_messages(FolderEntry& folder) {
   // A folder that goes takes its messages along.
   if (folder.removed.empty() || folder.deleted || !here_.contains(&folder)) return {};
   Result<OpenFolder> open = open_folder(folder);
-  if (!open.ok()) return is_absent(open.status()) ? Status() : open.status();
+  if (!open.ok()) return os::is_absent(open.status()) ? Status() : open.status();
   for (FoundFile& file : folder.removed) {
     for (int look = 0; look < kLooks; ++look) {
       const Status removed = io_.unlink_at((file.in_new ? open->fresh : open->cur).get(), file.name);
       if (removed.ok()) break;
-      if (!is_absent(removed)) return removed;
+      if (!os::is_absent(removed)) return removed;
       const Result<bool> found = find_again(*open, file);
       if (!found.ok()) return found.status();
       if (!*found) break;
@@ -468,7 +467,7 @@ Status MaildirCommit::remove_folders() {
     const auto here = here_.find(folder.get());
     if (here == here_.end() || folder->has_directory()) continue;
     const Status removed = os::remove_tree_at(io_, account_.fd.get(), here->second);
-    if (!removed.ok() && !is_absent(removed)) return removed;
+    if (!removed.ok() && !os::is_absent(removed)) return removed;
   }
   if (model_.identity == Identity::keep) return {};
   return remove_indexes(account_.fd.get());
@@ -497,7 +496,7 @@ Status MaildirCommit::put_item(const ItemEntry& entry) {
     const std::string name(above.substr(0, above.find('/')));
     above.remove_prefix(name.size() + 1);
     Result<os::Fd> next = os::open_dir_at(io_, parent_fd, name);
-    if (!next.ok() && is_absent(next.status())) {
+    if (!next.ok() && os::is_absent(next.status())) {
       if (Status made = io_.mkdir_at(parent_fd, name, 0700); !made.ok()) return made;
       next = os::open_dir_at(io_, parent_fd, name);
       if (!next.ok()) return next.status();
@@ -518,7 +517,7 @@ Status MaildirCommit::put_item(const ItemEntry& entry) {
     const Result<std::string> there = io_.readlink_at(parent_fd, name);
     if (there.ok() && *there == target) return {};
     const Status removed = io_.unlink_at(parent_fd, name);
-    if (!removed.ok() && !is_absent(removed)) return removed;
+    if (!removed.ok() && !os::is_absent(removed)) return removed;
     put = io_.symlink_at(target, parent_fd, name);
   } else {
     put = io_.mkdir_at(parent_fd, name, 0700);
@@ -538,7 +537,7 @@ Status MaildirCommit::write_subscriptions() {
   if (!lock.ok()) return lock.status();
   if (model_.subscriptions->empty()) {
     const Status removed = io_.unlink_at(account_.fd.get(), kName);
-    return removed.ok() || is_absent(removed) ? Status() : removed;
+    return removed.ok() || os::is_absent(removed) ? Status() : removed;
   }
   Ownership ownership = model_.ownership.of_file();
   for (const Item& item : *model_.subscriptions) ownership = take_ownership(item.attributes, ownership);
@@ -549,7 +548,7 @@ Status MaildirCommit::remove_items() {
   // Deepest first, so that directories are empty when their turn comes.
   for (auto path = model_.removed_items.rbegin(); path != model_.removed_items.rend(); ++path) {
     const Status removed = remove_item(*path);
-    if (!removed.ok() && !is_absent(removed)) failed_.push_back(removed.message());
+    if (!removed.ok() && !os::is_absent(removed)) failed_.push_back(removed.message());
   }
   return {};
 }
@@ -561,7 +560,7 @@ Status MaildirCommit::remove_item(const std::string& path) {
   if (slash != std::string::npos) {
     Result<os::Fd> opened =
         open_file_below(io_, account_.fd.get(), path.substr(0, slash), O_RDONLY | O_DIRECTORY);
-    if (!opened.ok()) return is_absent(opened.status()) ? Status() : opened.status();
+    if (!opened.ok()) return os::is_absent(opened.status()) ? Status() : opened.status();
     parent = std::move(*opened);
     parent_fd = parent.get();
   }

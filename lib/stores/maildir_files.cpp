@@ -9,6 +9,7 @@
 
 #include <restante/time.hpp>
 
+#include "base/text.hpp"
 #include "os/file.hpp"
 #include "stores/maildir_names.hpp"
 
@@ -19,6 +20,8 @@ namespace {
 constexpr int kMaxListings = 12;
 // A base name that so many listings in a row lack is gone.
 constexpr int kListingsToBeGone = 6;
+// Looks at a message that is renamed between every listing and the look at it.
+constexpr int kMaxChases = 1000;
 // The kernel stamps files with a clock that ticks each 10 ms at the slowest: a change that follows another
 // within a tick leaves no trace in the time.
 constexpr std::int64_t kTickNs = 20'000'000;
@@ -36,7 +39,8 @@ Result<Stamp> stamp_of(os::Io& io, const os::Fd& dir) {
   return Stamp{info->mtime_ns, info->ctime_ns};
 }
 
-// By the time of change, which nobody can set.
+// What changes from now on gets another stamp. By the time of change, which nobody can set; true only of a
+// stamp that was just read.
 bool is_old(const Stamp& stamp) { return stamp.ctime_ns + kTickNs < system_clock().now().us * 1000; }
 
 Result<os::Fd> open_if_there(os::Io& io, int folder_fd, const std::string& name) {
@@ -74,12 +78,18 @@ class Lister {
  private:
   struct Sighting {
     int number = 0;  // of the last listing that had it
-    os::FileInfo info;
+    // Absent while every look came after the next rename.
+    std::optional<os::FileInfo> info;
+  };
+
+  struct Stamps {
+    std::pair<Stamp, Stamp> of_both;
+    bool old = false;
   };
 
   // True if nothing was changed meanwhile and every file could be looked at.
   Result<bool> list_once() {
-    const Result<std::pair<Stamp, Stamp>> before = stamps();
+    const Result<Stamps> before = stamps();
     if (!before.ok()) return before.status();
     // new/ first: a message moves from there to cur/, never back, so that one of the two has it.
     bool all_seen = true;
@@ -89,17 +99,17 @@ class Lister {
       all_seen = all_seen && *seen;
     }
     if (!all_seen) return false;
-    const Result<std::pair<Stamp, Stamp>> after = stamps();
+    const Result<Stamps> after = stamps();
     if (!after.ok()) return after.status();
-    return *before == *after && is_old(before->first) && is_old(before->second);
+    return before->old && before->of_both == after->of_both;
   }
 
-  Result<std::pair<Stamp, Stamp>> stamps() {
+  Result<Stamps> stamps() {
     const Result<Stamp> of_new = stamp_of(io_, new_);
     if (!of_new.ok()) return of_new.status();
     const Result<Stamp> of_cur = stamp_of(io_, cur_);
     if (!of_cur.ok()) return of_cur.status();
-    return std::pair(*of_new, *of_cur);
+    return Stamps{{*of_new, *of_cur}, is_old(*of_new) && is_old(*of_cur)};
   }
 
   Result<bool> list_directory(bool in_new) {
@@ -119,22 +129,44 @@ class Lister {
 
   // False if the name has gone since it was listed.
   Result<bool> look_at(int dirfd, Place place) {
-    const auto known = sightings_.find(place);
-    if (known != sightings_.end()) {
-      known->second.number = number_;
-      return true;
-    }
-    Sighting sighting;
-    sighting.number = number_;
-    if (look_ == Look::files) {
+    Sighting& sighting = sightings_[place];
+    if (look_ == Look::names && !sighting.info) sighting.info.emplace();
+    if (!sighting.info) {
       const Result<os::FileInfo> info = io_.stat_at(dirfd, place.second);
-      if (!info.ok() && info.status().code() == Code::not_found) return false;
-      if (!info.ok()) return info.status();
-      if (info->type != os::FileType::regular) return true;
-      sighting.info = *info;
+      if (info.ok() && info->type != os::FileType::regular) {
+        sightings_.erase(place);
+        return true;
+      }
+      if (info.ok()) sighting.info = *info;
+      else if (info.status().code() != Code::not_found) return info.status();
     }
-    sightings_.emplace(std::move(place), sighting);
-    return true;
+    sighting.number = number_;
+    return sighting.info.has_value();
+  }
+
+  // A rename keeps the file: what was found under another name of the message is true of this one.
+  Result<os::FileInfo> info_of(const Place& place, const Sighting& sighting) {
+    if (sighting.info) return *sighting.info;
+    const std::string base = parse_message_file_name(place.second).base;
+    for (const auto& [other, seen] : sightings_) {
+      if (seen.info && parse_message_file_name(other.second).base == base) return *seen.info;
+    }
+    for (int chase = 0; chase < kMaxChases; ++chase) {
+      bool listed = false;
+      for (const os::Fd* dir : {&new_, &cur_}) {
+        if (!dir->is_open()) continue;
+        const Result<std::vector<os::DirEntry>> entries = io_.list(dir->get());
+        if (!entries.ok()) return entries.status();
+        for (const os::DirEntry& entry : *entries) {
+          if (!is_message_name(entry.name) || parse_message_file_name(entry.name).base != base) continue;
+          listed = true;
+          const Result<os::FileInfo> info = io_.stat_at(dir->get(), entry.name);
+          if (info.ok() || info.status().code() != Code::not_found) return info;
+        }
+      }
+      if (!listed) return Status(Code::not_found, base::cat("message ", base, " has gone"));
+    }
+    return Status(Code::busy, base::cat("message ", base, " is renamed too often to be looked at"), "try again");
   }
 
   // What listing `oldest` or a later one had, each message once.
@@ -143,10 +175,14 @@ class Lister {
     std::map<std::string, int> newest;
     for (const auto& [place, sighting] : sightings_) {
       if (sighting.number < oldest) continue;
-      FoundFile file{parse_message_file_name(place.second).base, place.second, place.first, sighting.info};
+      FoundFile file{parse_message_file_name(place.second).base, place.second, place.first, {}};
       int& last = newest[file.id];
       // Of names seen at different times only the latest can be true.
       if (sighting.number < last) continue;
+      const Result<os::FileInfo> info = info_of(place, sighting);
+      if (!info.ok() && info.status().code() == Code::not_found) continue;
+      if (!info.ok()) return info.status();
+      file.info = *info;
       std::vector<FoundFile>& files = by_base[file.id];
       if (sighting.number > last) files.clear();
       last = sighting.number;
@@ -211,12 +247,12 @@ Result<std::vector<os::DirEntry>> list_at_rest(os::Io& io, int dirfd) {
   for (int number = 1;; ++number) {
     const Result<os::FileInfo> before = io.fstat(dirfd);
     if (!before.ok()) return before.status();
+    const bool was_old = is_old({before->mtime_ns, before->ctime_ns});
     Result<std::vector<os::DirEntry>> entries = io.list(dirfd);
     if (!entries.ok()) return entries.status();
     const Result<os::FileInfo> after = io.fstat(dirfd);
     if (!after.ok()) return after.status();
-    const bool rested = before->mtime_ns == after->mtime_ns && before->ctime_ns == after->ctime_ns &&
-                        is_old({before->mtime_ns, before->ctime_ns});
+    const bool rested = was_old && before->mtime_ns == after->mtime_ns && before->ctime_ns == after->ctime_ns;
     if (!rested && number < kMaxListings) continue;
     std::sort(entries->begin(), entries->end(),
               [](const os::DirEntry& a, const os::DirEntry& b) { return a.name < b.name; });

@@ -7,6 +7,7 @@
 // Number n is the letter 'a' + n; there are 26 and no more (R9).
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@
 #include <restante/bytes.hpp>
 
 namespace restante::stores {
+
+/// Of a dovecot-keywords file; 26 names need far less.
+inline constexpr std::uint64_t kMaxKeywordsBytes = 64u << 10;
 
 class KeywordMap {
  public:

@@ -9,6 +9,7 @@
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "os/errors.hpp"
 #include "os/file.hpp"
 #include "stores/maildir_names.hpp"
 #include "stores/maildir_subscriptions.hpp"
@@ -18,7 +19,6 @@ namespace {
 
 // A mailbox of four million messages; what is larger is not a list of UIDs.
 constexpr std::uint64_t kMaxUidlistBytes = 512u << 20;
-constexpr std::uint64_t kMaxKeywordsBytes = 64u << 10;
 constexpr std::uint64_t kMaxSubscriptionsBytes = 16u << 20;
 // Ids are at most this long (model.hpp).
 constexpr std::size_t kMaxIdBytes = 1024;
@@ -26,8 +26,6 @@ constexpr std::size_t kMaxIdBytes = 1024;
 const std::string kUidlistName = "dovecot-uidlist";
 const std::string kKeywordsName = "dovecot-keywords";
 const std::string kSubscriptionsName = "subscriptions";
-
-bool is_absent(const Status& status) { return status.code() == Code::not_found; }
 
 }  // namespace
 
@@ -57,7 +55,7 @@ Result<std::vector<FoundFolder>> MailboxReader::folders(Want want) const {
   std::vector<FoundFolder> folders;
   for (const std::string& dir : *dirs) {
     Result<FoundFolder> folder = read_folder(dir, want);
-    if (!folder.ok() && is_absent(folder.status()) && dir != kInboxDir) continue;  // removed meanwhile
+    if (!folder.ok() && os::is_absent(folder.status()) && dir != kInboxDir) continue;  // removed meanwhile
     if (!folder.ok()) return folder.status();
     folders.push_back(std::move(*folder));
   }
@@ -121,7 +119,7 @@ void MailboxReader::read_ownership(int dirfd, FoundFolder& folder) const {
 void MailboxReader::read_uidlist(int dirfd, FoundFolder& folder) const {
   const Result<Bytes> bytes = os::read_file(io_, dirfd, kUidlistName, kMaxUidlistBytes);
   if (!bytes.ok()) {
-    if (!is_absent(bytes.status())) warn(bytes.status().message());
+    if (!os::is_absent(bytes.status())) warn(bytes.status().message());
     return;
   }
   const std::string prefix = base::escape(folder.dir) + ": ";
@@ -138,7 +136,7 @@ void MailboxReader::read_uidlist(int dirfd, FoundFolder& folder) const {
 void MailboxReader::read_keywords(int dirfd, FoundFolder& folder) const {
   const Result<Bytes> bytes = os::read_file(io_, dirfd, kKeywordsName, kMaxKeywordsBytes);
   if (!bytes.ok()) {
-    if (!is_absent(bytes.status())) warn(bytes.status().message());
+    if (!os::is_absent(bytes.status())) warn(bytes.status().message());
     return;
   }
   folder.keywords = KeywordMap::parse(as_text(*bytes));
@@ -283,7 +281,7 @@ Status MailboxReader::items(const std::vector<FoundFolder>& folders,
 
 Status MailboxReader::walk_folder(Walk& walk, const FoundFolder& folder) const {
   const Result<os::Fd> dir = os::open_dir_at(io_, account_fd_, folder.dir);
-  if (!dir.ok()) return is_absent(dir.status()) ? Status() : dir.status();
+  if (!dir.ok()) return os::is_absent(dir.status()) ? Status() : dir.status();
   const bool is_inbox = folder.dir == kInboxDir;
   // Files of the account's directory belong to the account and stay when the INBOX is emptied.
   walk.folder_id = is_inbox ? "" : folder.record.id;
@@ -298,7 +296,7 @@ Status MailboxReader::walk_folder(Walk& walk, const FoundFolder& folder) const {
     if (is_dir && (entry.name == "cur" || entry.name == "new")) {
       // What lies there and is no message.
       const Result<os::Fd> part = os::open_dir_at(io_, dir->get(), entry.name);
-      if (!part.ok() && is_absent(part.status())) continue;
+      if (!part.ok() && os::is_absent(part.status())) continue;
       if (!part.ok()) return part.status();
       const Result<std::vector<os::DirEntry>> others = io_.list(part->get());
       if (!others.ok()) return others.status();
@@ -341,12 +339,12 @@ Status MailboxReader::walk_entry(Walk& walk, int dirfd, const os::DirEntry& entr
     return {};
   }
   const Result<os::FileInfo> info = io_.stat_at(dirfd, entry.name);
-  if (!info.ok()) return is_absent(info.status()) ? Status() : info.status();
+  if (!info.ok()) return os::is_absent(info.status()) ? Status() : info.status();
   if (info->type != entry.type) return {};  // replaced meanwhile: the next look tells
   Item item = make_item(walk, path, *info);
   if (info->type == os::FileType::symlink) {
     const Result<std::string> target = io_.readlink_at(dirfd, entry.name);
-    if (!target.ok()) return is_absent(target.status()) ? Status() : target.status();
+    if (!target.ok()) return os::is_absent(target.status()) ? Status() : target.status();
     warn(base::cat(base::escape(path), " is a link; it is kept as a link and not followed"));
     item.attributes = {{attribute::kSymlink, *target}};
     return walk.each(std::move(item));
@@ -354,7 +352,7 @@ Status MailboxReader::walk_entry(Walk& walk, int dirfd, const os::DirEntry& entr
   if (info->type == os::FileType::regular) return walk.each(std::move(item));
 
   Result<os::Fd> dir = os::open_dir_at(io_, dirfd, entry.name);
-  if (!dir.ok() && is_absent(dir.status())) return {};
+  if (!dir.ok() && os::is_absent(dir.status())) return {};
   if (!dir.ok()) return dir.status();
   // A directory is worth a word if its files do not tell of it, or if it is not like others.
   Attributes ownership;

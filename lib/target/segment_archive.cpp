@@ -17,9 +17,9 @@ using redo::Record;
 using redo::RecordFilter;
 using redo::SegmentHeader;
 
-constexpr std::string_view kMagic = "RSTARCH1";
+constexpr std::string_view kArchiveMagic = "RSTARCH1";
 constexpr std::string_view kEndMagic = "RSTAREND";
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kArchiveVersion = 1;
 constexpr std::size_t kPrefixBytes = 12;  // magic, header length
 constexpr std::size_t kFooterBytes = 28;
 
@@ -180,13 +180,13 @@ class ArchiveBuilder {
     const Bytes copies = redo::encode_header(header);
     Bytes rest;
     base::ByteWriter fields(rest);
-    fields.u16(kVersion);
+    fields.u16(kArchiveVersion);
     fields.u16(0);        // required features
     fields.raw(Id128{});  // key id: none
     fields.raw(target);
     fields.bytes(ByteView(copies).first(header.copy_length));
     base::ByteWriter out(object_);
-    out.raw(as_bytes(kMagic));
+    out.raw(as_bytes(kArchiveMagic));
     out.u32(static_cast<std::uint32_t>(kPrefixBytes + rest.size() + 4));
     out.raw(rest);
     out.u32(base::crc32c(object_));
@@ -484,7 +484,7 @@ Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(std::shar
   const Result<Bytes> prefix = storage->get_range(key, 0, kPrefixBytes);
   if (!prefix.ok()) return prefix.status();
   base::ByteReader prefix_in(*prefix);
-  if (as_text(prefix_in.raw(8)) != kMagic) return damaged(key, "not an archived segment");
+  if (as_text(prefix_in.raw(8)) != kArchiveMagic) return damaged(key, "not an archived segment");
   const std::uint32_t header_length = prefix_in.u32();
   if (header_length < kPrefixBytes + 40 || header_length > object->size - kFooterBytes)
     return damaged(key, "impossible header length");
@@ -497,7 +497,7 @@ Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(std::shar
   const ByteView covered = ByteView(*header_bytes).first(header_length - 4);
   base::ByteReader checksum_in(ByteView(*header_bytes).subspan(header_length - 4));
   if (checksum_in.u32() != base::crc32c(covered)) return damaged(key, "checksum of the header is wrong");
-  if (version > kVersion || features != 0)
+  if (version > kArchiveVersion || features != 0)
     return Status(Code::unsupported, base::cat(key, ": format ", version, " is newer than this version knows"));
   (void)in.id();
   if (in.id() != target) return damaged(key, "belongs to another target");

@@ -10,7 +10,7 @@
 namespace restante::target {
 namespace {
 
-constexpr unsigned kVersion = 1;
+constexpr unsigned kSessionFileVersion = 1;
 
 constexpr std::array kSessionStatuses = {SessionStatus::running, SessionStatus::completed, SessionStatus::partial,
                                          SessionStatus::failed, SessionStatus::interrupted};
@@ -158,14 +158,14 @@ Status check_version(const pugi::xml_node& root, const char* name, std::string_v
   if (!root) return Status(Code::damaged, base::cat(where, ": there is no <", name, "> in it"));
   const std::optional<std::uint64_t> version = base::parse_decimal(root.attribute("format").value());
   if (!version) return Status(Code::damaged, base::cat(where, ": no format version"));
-  if (*version > kVersion)
+  if (*version > kSessionFileVersion)
     return Status(Code::unsupported, base::cat(where, ": format ", *version, " is newer than this version knows"),
                   "use the version of restante that wrote it, or a newer one");
   return {};
 }
 
 void put_public(pugi::xml_node root, const SessionInfo& info) {
-  put_number(root, "format", kVersion);
+  put_number(root, "format", kSessionFileVersion);
   put_word(root, "label", info.label);
   put_word(root, "type", name_of(info.type));
   put_word(root, "status", name_of(info.status));
@@ -283,7 +283,7 @@ Result<SessionRecord> decode_session(ByteView file, std::string_view where) {
 Bytes encode_accounts(const std::vector<TargetAccount>& accounts) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("accounts");
-  put_number(root, "format", kVersion);
+  put_number(root, "format", kSessionFileVersion);
   for (const TargetAccount& account : accounts) {
     pugi::xml_node node = root.append_child("account");
     put_word(node, "full-label", account.full_label);

@@ -10,8 +10,8 @@
 namespace restante::target {
 namespace {
 
-constexpr std::string_view kMagic = "RSTSNAP1";
-constexpr std::uint16_t kVersion = 1;
+constexpr std::string_view kSnapshotMagic = "RSTSNAP1";
+constexpr std::uint16_t kSnapshotVersion = 1;
 constexpr std::size_t kFrameHeaderBytes = 12;
 constexpr std::size_t kEndFrameBytes = 40;
 
@@ -19,8 +19,8 @@ constexpr std::size_t kEndFrameBytes = 40;
 Bytes section_header(const Id128& target, std::string_view account_id) {
   Bytes out;
   base::ByteWriter writer(out);
-  writer.raw(as_bytes(kMagic));
-  writer.u16(kVersion);
+  writer.raw(as_bytes(kSnapshotMagic));
+  writer.u16(kSnapshotVersion);
   writer.u16(0);           // required features
   writer.raw(Id128{});     // key id: none
   writer.raw(target);

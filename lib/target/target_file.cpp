@@ -8,7 +8,7 @@
 namespace restante::target {
 namespace {
 
-constexpr unsigned kVersion = 1;
+constexpr unsigned kTargetFileVersion = 1;
 constexpr std::string_view kFormat = "restante target";
 constexpr const char* kCheck = "sha256";
 
@@ -23,7 +23,7 @@ std::string check_of(nlohmann::ordered_json json) {
 Bytes encode_target_file(const TargetFile& file) {
   nlohmann::ordered_json json = {
       {"format", kFormat},
-      {"version", kVersion},
+      {"version", kTargetFileVersion},
       {"required_features", nlohmann::json::array()},
       {"id", file.id.to_string()},
       {"created", file.created.to_string()},
@@ -55,7 +55,7 @@ Result<TargetFile> decode_target_file(ByteView bytes, std::string_view where) {
   if (!version) return damaged("no format version");
   const auto features = json.find("required_features");
   if (features == json.end() || !features->is_array()) return damaged("no list of required features");
-  if (*version > kVersion || !features->empty() || !json.value("key", nlohmann::ordered_json()).is_null())
+  if (*version > kTargetFileVersion || !features->empty() || !json.value("key", nlohmann::ordered_json()).is_null())
     return Status(Code::unsupported, base::cat(where, ": made by a newer version (format ", *version, ")"),
                   "use the version of restante that wrote it, or a newer one");
   if (text(kCheck) != check_of(json)) return damaged("its bytes are not what was written (SHA-256 differs)");

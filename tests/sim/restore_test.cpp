@@ -73,6 +73,43 @@ TEST_CASE("a plan stops at the earliest of the stops that are given") {
   REQUIRE(messages_at(stop) == 1);
 }
 
+TEST_CASE("R13: a plan takes the full of one target and the redo log of another") {
+  Fixture f;
+  f.create_account("alice");
+  f.deliver("alice", "1");
+  const SessionInfo in_first = f.back_up(Session::Kind::full);
+  BackupTarget::CreateOptions options;
+  options.state_directory = f.scratch.file("second-state");
+  options.clock = &f.clock;
+  Result<BackupTarget> second = BackupTarget::create(make_memory_storage(), options);
+  REQUIRE_OK(second);
+  f.deliver("alice", "2");
+  Result<Session> session = Session::begin(*second, f.session_options(Session::Kind::full));
+  REQUIRE_OK(session);
+  const Result<SessionInfo> in_second = session->run();
+  REQUIRE_OK(in_second);
+  f.deliver("alice", "3");
+  f.back_up(Session::Kind::incremental);  // into the first
+  f.host.mailboxes.erase("alice");
+  f.log.reset();  // the server and its log are gone
+
+  RestoreRequest request = Fixture::request_for("alice");
+  Result<RestorePlan> both = RestorePlan::make({*f.target, *second}, nullptr, request, f.into());
+  REQUIRE_OK(both);
+  REQUIRE(both->accounts()[0].steps.front().label == in_second->label);
+  const Result<RestorePlan> first = RestorePlan::make({*f.target}, nullptr, request, f.into());
+  REQUIRE_OK(first);
+  REQUIRE(first->accounts()[0].steps.front().label == in_first.label);
+  REQUIRE(first->accounts()[0].messages == 3);
+  const Result<RestorePlan> alone = RestorePlan::make({*second}, nullptr, request, f.into());
+  REQUIRE_OK(alone);
+  REQUIRE(alone->accounts()[0].messages == 2);
+  const Result<RestoreReport> report = both->execute();
+  REQUIRE_OK(report);
+  REQUIRE_OK(report->accounts[0].status);
+  REQUIRE(f.texts("alice") == "1 2 3");
+}
+
 TEST_CASE("wrong requests get one clear line with a hint, and nothing is changed") {
   Fixture f;
   f.create_account("alice");
@@ -138,6 +175,24 @@ TEST_CASE("R3: into a new account with a prefix, UIDs come under a new UIDVALIDI
   REQUIRE(made.folders().at("inbox").uidvalidity > 7);
   REQUIRE(made.messages().begin()->second.uid == 1);
   REQUIRE_CODE(f.plan(request), already_exists);
+}
+
+TEST_CASE("R3: a renewed UIDVALIDITY is above that of folders that came and went behind the stop") {
+  Fixture f;
+  f.create_account("alice");
+  f.deliver("alice", "1");
+  f.back_up(Session::Kind::full);
+  Folder gone;
+  gone.id = "gone";
+  gone.name = "Gone";
+  gone.uidvalidity = 4'000'000'000;
+  f.append("alice", {FolderPut{gone}});
+  f.append("alice", {FolderDelete{gone.id}});
+  RestoreRequest request = Fixture::request_for("alice");
+  request.identity = Identity::renew;
+  request.stop.full_only = true;
+  f.restore(request);
+  REQUIRE(f.host.mailboxes.at("alice").folders().at("inbox").uidvalidity > gone.uidvalidity);
 }
 
 TEST_CASE("R3: an emptied account gets everything as recorded at the newest position") {

@@ -45,7 +45,8 @@ TEST_CASE("R10: content of every size comes back, across pieces, rolls and openi
   const RedoLog::Options options = options_with(clock, 512u << 10);
   Random random("contents");
   std::vector<Bytes> contents;
-  for (const std::size_t size : {0, 1, 4095, 4096, 4097, 8192, 20'000, 300'000}) contents.push_back(random.bytes(size));
+  for (const std::size_t size : {0, 1, 4095, 4096, 4097, 8192, 20'000, 300'000})
+    contents.push_back(random.bytes(size));
   contents.push_back(random.bytes(5u << 20));  // more than is held in memory, through ten segments
   {
     Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
@@ -119,7 +120,8 @@ TEST_CASE("R10: a record names where its content lies, and keeps that segment") 
   REQUIRE_OK(log);
   const ContentRef content = put(*log, "alice", Random("pinned").bytes(5000));
   REQUIRE_OK(log->roll());
-  const std::vector<Operation> operations{message_with(content), message_with(content_ref_of(as_bytes("elsewhere")))};
+  const std::vector<Operation> operations{message_with(content),
+                                          message_with(content_ref_of(as_bytes("elsewhere")))};
   REQUIRE_OK(log->append("alice", operations));
   REQUIRE_OK(log->roll());
   const auto views = redo::views(*log);

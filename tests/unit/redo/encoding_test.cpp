@@ -136,8 +136,8 @@ TEST_CASE("R5: a header comes back whole, from either copy") {
   header.created_wall.us = 5;
   header.created_commit.us = 6;
   for (int i = 0; i < 100; ++i) {
-    header.open.push_back({std::string(100, static_cast<char>('a' + i % 26)), static_cast<Lsn>(i + 1), 8, 8192, 1024,
-                           i % 2 == 0, Time{i}});
+    header.open.push_back({std::string(100, static_cast<char>('a' + i % 26)), static_cast<Lsn>(i + 1), 8,
+                           8192, 1024, i % 2 == 0, Time{i}});
   }
   const Bytes bytes = redo::encode_header(header);
   CHECK(header.copy_length == 16'384);
@@ -171,8 +171,9 @@ TEST_CASE("R5: names of segments are one for one number") {
   CHECK(redo::segment_name(12'345'678'901) == "redo-12345678901.log");
   CHECK(redo::sequence_of_name("redo-0000000007.log") == 7);
   CHECK(redo::sequence_of_name("redo-12345678901.log") == 12'345'678'901);
-  for (const char* name : {"redo-7.log", "redo-0000000000.log", "redo-00000000007.log", "redo-000000000x.log",
-                           "redo-0000000007.log.bak", "Redo-0000000007.log", "redo-99999999999999999999999.log"}) {
+  for (const char* name :
+       {"redo-7.log", "redo-0000000000.log", "redo-00000000007.log", "redo-000000000x.log",
+        "redo-0000000007.log.bak", "Redo-0000000007.log", "redo-99999999999999999999999.log"}) {
     CHECK_FALSE(redo::sequence_of_name(name).has_value());
   }
 }
@@ -275,7 +276,8 @@ TEST_CASE("R17: unknown records are skipped unless they are required") {
     const ReadBack back = read_all_of(*log);
     CHECK(back.ids == std::vector<std::string>{"1"});
     REQUIRE_CODE(back.failure, unsupported);
-    REQUIRE_CODE(read_all_of(*log, {.after = 0, .until = UINT64_MAX, .account_id = "alice"}).failure, unsupported);
+    REQUIRE_CODE(read_all_of(*log, {.after = 0, .until = UINT64_MAX, .account_id = "alice"}).failure,
+                 unsupported);
     CHECK(read_all_of(*log, {.after = 0, .until = UINT64_MAX, .account_id = "bob"}).failure.ok());
   }
 }

@@ -93,7 +93,8 @@ TEST_CASE("R7: whichever I/O call fails, nothing is acknowledged falsely") {
       hooks.io = &io;
       const auto applies = [&](Call call) {
         if (fault == Fault::io_error) return call != Call::close;
-        if (fault == Fault::no_space) return call == Call::write || call == Call::allocate || call == Call::rename || call == Call::open;
+        if (fault == Fault::no_space)
+          return call == Call::write || call == Call::allocate || call == Call::rename || call == Call::open;
         return call == Call::write;
       };
       io.fail(n, fault, applies);
@@ -276,7 +277,8 @@ TEST_CASE("R10: a disk that really is full") {
   const ScratchDir dir;
   const std::string mount_point = dir.file("small");
   std::filesystem::create_directories(mount_point);
-  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=1m") != 0) RESTANTE_SKIP("tmpfs cannot be mounted here");
+  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=1m") != 0)
+    RESTANTE_SKIP("tmpfs cannot be mounted here");
   {
     const ManualClock clock;
     const RedoLog::Options options = options_with(clock, 128u << 10);
@@ -311,7 +313,8 @@ TEST_CASE("R10: a log is recovered on a full disk, and open transactions end") {
   const RedoLog::Options options = options_with(clock, 128u << 10);
   const std::string mount_point = dir.file("small");
   std::filesystem::create_directories(mount_point);
-  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=1m") != 0) RESTANTE_SKIP("tmpfs cannot be mounted here");
+  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=1m") != 0)
+    RESTANTE_SKIP("tmpfs cannot be mounted here");
   {
     Result<RedoLog> log = RedoLog::open(dir.file("log"), options);
     REQUIRE_OK(log);
@@ -354,7 +357,8 @@ TEST_CASE("R10: a transaction larger than a segment gets a segment of its own si
     Result<Transaction> transaction = log->begin("alice", operations);
     REQUIRE_OK(transaction);
     std::vector<Assigned> assigned;
-    for (std::uint32_t i = 0; i < 20'000; ++i) assigned.push_back({.operation = 0, .element = i, .uid = i + 1});
+    for (std::uint32_t i = 0; i < 20'000; ++i)
+      assigned.push_back({.operation = 0, .element = i, .uid = i + 1});
     REQUIRE_OK(append(*log, "bob", "between", 60'000));
     REQUIRE_OK(transaction->commit(assigned, Sync::durable));
   }

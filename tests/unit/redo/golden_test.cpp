@@ -1,5 +1,6 @@
-// Segments of format version 1 as they were first written: read exactly, and written the same (docs/format/redo.md).
-// To make them anew for a new version: RESTANTE_WRITE_GOLDEN=1, with the old ones kept.
+// Segments of format version 1 as they were first written: read exactly, and written the same
+// (docs/format/redo.md). To make them anew for a new version: RESTANTE_WRITE_GOLDEN=1, with the old ones
+// kept.
 
 #include <cstdlib>
 #include <fstream>
@@ -79,13 +80,14 @@ std::string list_of(const RedoLog& log) {
       continue;
     }
     if (!*more) break;
-    out << info.sequence << " " << info.offset << " " << info.bytes << " " << info.lsn << " " << info.kind << " "
-        << info.durable_lsn << " " << info.wall_time.to_string() << " " << info.commit_time.to_string() << " "
-        << info.transaction << " '" << info.account_id << "' '" << info.origin.client << "'";
+    out << info.sequence << " " << info.offset << " " << info.bytes << " " << info.lsn << " " << info.kind
+        << " " << info.durable_lsn << " " << info.wall_time.to_string() << " " << info.commit_time.to_string()
+        << " " << info.transaction << " '" << info.account_id << "' '" << info.origin.client << "'";
     if (info.content) out << " content " << info.content->digest.to_string() << " " << info.content->size;
     for (const Operation& operation : info.operations) out << " " << to_hex(encode(operation));
     for (const Assigned& a : info.assigned) {
-      out << " assigned " << a.operation << "." << a.element << " " << a.refused << " " << a.uid << " " << a.modseq;
+      out << " assigned " << a.operation << "." << a.element << " " << a.refused << " " << a.uid << " "
+          << a.modseq;
     }
     out << "\n";
   }
@@ -128,7 +130,8 @@ TEST_CASE("golden: segments of version 1 are read exactly") {
   if (std::getenv("RESTANTE_WRITE_GOLDEN") != nullptr) write_golden();
   const ScratchDir dir;
   std::filesystem::create_directories(dir.file("redo"));
-  for (const char* name : kNames) std::filesystem::copy_file(kGolden + "/" + name, dir.file("redo") + "/" + name);
+  for (const char* name : kNames)
+    std::filesystem::copy_file(kGolden + "/" + name, dir.file("redo") + "/" + name);
   ManualClock clock(1'300'000'000);
   Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
   REQUIRE_OK(log);

@@ -77,7 +77,8 @@ TEST_CASE("R7: another process is refused with the name and pid of the holder") 
   });
   CHECK(child.wait() == 0);
   // The child's attempt has not freed the lock.
-  Child second([&] { return RedoLog::open(path, options_with(clock)).status().code() == Code::busy ? 0 : 1; });
+  Child second(
+      [&] { return RedoLog::open(path, options_with(clock)).status().code() == Code::busy ? 0 : 1; });
   CHECK(second.wait() == 0);
   REQUIRE_OK(append(*log, "alice", "still mine"));
 }
@@ -119,7 +120,8 @@ TEST_CASE("R7: a forked child that uses an inherited handle is told so, and leav
     return log.ok() && append(*log, "alice", "from a child").ok() ? 0 : 1;
   });
   CHECK(child.wait() == 0);
-  CHECK(read_all_of(*RedoLog::open(path, options)).ids == std::vector<std::string>{"in hand", "from a child"});
+  CHECK(read_all_of(*RedoLog::open(path, options)).ids ==
+        std::vector<std::string>{"in hand", "from a child"});
 }
 
 TEST_CASE("R7: a child may go on with a log that its parent has closed or left by dying") {
@@ -191,7 +193,9 @@ TEST_CASE("R7: a writer killed at any moment leaves everything it acknowledged")
     pipe.close_writer();
     // Every other one is let come to its first record, however busy the machine is.
     if (round % 2 == 0) {
-      struct pollfd poll_fd {pipe.ends[0], POLLIN, 0};
+      struct pollfd poll_fd {
+        pipe.ends[0], POLLIN, 0
+      };
       (void)::poll(&poll_fd, 1, 30'000);
     }
     std::this_thread::sleep_for(std::chrono::microseconds(random.between(2'000, 60'000)));

@@ -38,7 +38,8 @@ struct Sample {
   }
   [[nodiscard]] std::string newest() const {
     std::string last;
-    for (const auto& entry : std::filesystem::directory_iterator(crashed)) last = std::max(last, entry.path().string());
+    for (const auto& entry : std::filesystem::directory_iterator(crashed))
+      last = std::max(last, entry.path().string());
     return last;
   }
   Ids ids;
@@ -108,7 +109,8 @@ TEST_CASE("R8: a tail torn at any byte loses the torn record and nothing before 
       // The padding behind a record is a part of it, but zeros are what padding is.
       Lsn expected = 0;
       for (const redo::Record& record : records) {
-        const std::uint64_t needed = zeros_behind ? record.offset + record.head.length : record.offset + record.head.padded_length();
+        const std::uint64_t needed =
+            zeros_behind ? record.offset + record.head.length : record.offset + record.head.padded_length();
         bool is_there = needed <= cut;
         // Zeros at the end of a record may be zeros anyway.
         if (!is_there && zeros_behind) {
@@ -146,7 +148,8 @@ TEST_CASE("R8: what lies beyond a torn tail never comes back") {
   const std::vector<redo::Record> records = records_of(path);
   REQUIRE(records.size() == 5);
   Bytes bytes = slurp(path);
-  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(records[2].offset), records[2].head.padded_length(), 0);
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(records[2].offset), records[2].head.padded_length(),
+              0);
   spill(path, bytes);
   for (int i = 0; i < 3; ++i) {
     Result<RedoLog> log = RedoLog::open(crashed, options);
@@ -170,7 +173,8 @@ TEST_CASE("R8: a record that a later one proves durable is damage, and reading g
   SECTION("its body") { bytes[victim.offset + 70] ^= 1; }
   SECTION("its head") { bytes[victim.offset + 17] ^= 1; }
   SECTION("all of it") {
-    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(victim.offset), victim.head.padded_length(), 0xab);
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(victim.offset), victim.head.padded_length(),
+                0xab);
   }
   spill(path, bytes);
   Result<RedoLog> log = RedoLog::open(sample.crashed, options_with(sample.clock));
@@ -279,7 +283,8 @@ TEST_CASE("R8: a sealed segment that is cut short at any place is read as far as
     INFO("cut at " << size);
     REQUIRE_OK(log);
     std::size_t kept = 0;
-    for (const redo::Record& record : records) kept += record.offset + record.head.padded_length() <= size ? 1 : 0;
+    for (const redo::Record& record : records)
+      kept += record.offset + record.head.padded_length() <= size ? 1 : 0;
     const ReadBack back = read_all_of(*log);
     REQUIRE(back.damages.empty() == (kept == records.size()));
     REQUIRE(log->verify()->damages.empty() == (kept == records.size()));
@@ -295,7 +300,11 @@ TEST_CASE("R10: an unsealed older segment is sealed by the next opener") {
   const std::uint64_t end = records.back().offset + records.back().head.padded_length();
   Bytes unsealed(sealed.begin(), sealed.begin() + static_cast<std::ptrdiff_t>(end));
   SECTION("never begun") { unsealed.resize(65536, 0); }
-  SECTION("in the middle") { unsealed.insert(unsealed.end(), sealed.begin() + static_cast<std::ptrdiff_t>(end), sealed.begin() + static_cast<std::ptrdiff_t>(end) + 40); unsealed.resize(65536, 0); }
+  SECTION("in the middle") {
+    unsealed.insert(unsealed.end(), sealed.begin() + static_cast<std::ptrdiff_t>(end),
+                    sealed.begin() + static_cast<std::ptrdiff_t>(end) + 40);
+    unsealed.resize(65536, 0);
+  }
   SECTION("with void bytes behind") { unsealed.resize(65536, 0xcd); }
   spill(path, unsealed);
   {
@@ -407,10 +416,12 @@ TEST_CASE("R5: files that are not the log's are told apart, with a hint") {
       for (const std::size_t copy : {std::size_t{0}, std::size_t{4096}}) {
         encoded[copy + 8] = 2;
         // The checksum of the changed copy.
-        Bytes view(encoded.begin() + static_cast<std::ptrdiff_t>(copy), encoded.begin() + static_cast<std::ptrdiff_t>(copy) + 4096);
+        Bytes view(encoded.begin() + static_cast<std::ptrdiff_t>(copy),
+                   encoded.begin() + static_cast<std::ptrdiff_t>(copy) + 4096);
         std::fill_n(view.begin() + 20, 4, 0);
         const std::uint32_t crc = base::crc32c(view);
-        for (std::size_t i = 0; i < 4; ++i) encoded[copy + 20 + i] = static_cast<std::uint8_t>(crc >> (8 * i));
+        for (std::size_t i = 0; i < 4; ++i)
+          encoded[copy + 20 + i] = static_cast<std::uint8_t>(crc >> (8 * i));
       }
       std::copy(encoded.begin(), encoded.end(), bytes.begin());
       spill(segment, bytes);

@@ -22,8 +22,8 @@
 
 namespace restante::test {
 
-/// A scratch directory in memory where there is room for one: for tests of thousands of small logs, whose syncs
-/// would take minutes on a busy disk. What is durable is not their question.
+/// A scratch directory in memory where there is room for one: for tests of thousands of small logs, whose
+/// syncs would take minutes on a busy disk. What is durable is not their question.
 class MemoryDir {
  public:
   MemoryDir() {
@@ -204,7 +204,8 @@ class FaultyIo final : public os::Io {
   std::atomic<bool> always_{false};
 };
 
-[[nodiscard]] inline RedoLog::Options options_with(const Clock& clock, std::uint64_t segment_bytes = 64u << 10) {
+[[nodiscard]] inline RedoLog::Options options_with(const Clock& clock,
+                                                   std::uint64_t segment_bytes = 64u << 10) {
   RedoLog::Options options;
   options.create = true;
   options.segment_bytes = segment_bytes;
@@ -222,8 +223,8 @@ class FaultyIo final : public os::Io {
   const auto* op = std::get_if<HostOp>(&transaction.operations.front());
   return op == nullptr ? std::string() : op->name;
 }
-[[nodiscard]] inline Result<Lsn> append(RedoLog& log, std::string_view account, std::string id, std::size_t size = 0,
-                                        Sync sync = Sync::durable) {
+[[nodiscard]] inline Result<Lsn> append(RedoLog& log, std::string_view account, std::string id,
+                                        std::size_t size = 0, Sync sync = Sync::durable) {
   const std::vector<Operation> operations{host_op(std::move(id), size)};
   RedoLog::BeginOptions options;
   options.sync = sync;

@@ -64,7 +64,9 @@ TEST_CASE("R6: many threads append in one total order, each acknowledged one is 
   CHECK(log->verify()->damages.empty());
   std::size_t by_account = 0;
   for (int a = 0; a < 5; ++a) {
-    by_account += read_all_of(*log, {.after = 0, .until = UINT64_MAX, .account_id = "account" + std::to_string(a)}).ids.size();
+    by_account +=
+        read_all_of(*log, {.after = 0, .until = UINT64_MAX, .account_id = "account" + std::to_string(a)})
+            .ids.size();
   }
   CHECK(by_account == expected.size());
 }
@@ -170,7 +172,8 @@ TEST_CASE("R10: one account's records of sealed segments are read, and no others
   Result<RedoLog> log = redo::open_log(dir.file("redo"), options_with(clock, 8u << 20), hooks);
   REQUIRE_OK(log);
   for (int i = 0; i < 2000; ++i) {
-    REQUIRE_OK(append(*log, i % 500 == 7 ? "alice" : "account" + std::to_string(i % 50), std::to_string(i), 1000, Sync::lazy));
+    REQUIRE_OK(append(*log, i % 500 == 7 ? "alice" : "account" + std::to_string(i % 50), std::to_string(i),
+                      1000, Sync::lazy));
   }
   REQUIRE_OK(log->roll());
   const std::uint64_t calls = io.count(Call::read);

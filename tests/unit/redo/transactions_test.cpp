@@ -93,7 +93,8 @@ TEST_CASE("R6: a wrong assignment is refused and the transaction stays open") {
   CHECK(log->unfinished().empty());
 }
 
-TEST_CASE("R6: with_assigned: folders that were given another id take the rest of the transaction with them") {
+TEST_CASE(
+    "R6: with_assigned: folders that were given another id take the rest of the transaction with them") {
   FolderPut folder;
   folder.folder.id = "draft-folder";
   folder.folder.name = "New";
@@ -107,8 +108,9 @@ TEST_CASE("R6: with_assigned: folders that were given another id take the rest o
   std::vector<Assigned> assigned(1);
   assigned[0].id = "4711";
   assigned[0].uidvalidity = 99;
-  const Result<std::vector<Operation>> done = with_assigned({put, folder, child}, std::vector<Assigned>{
-      {.operation = 1, .element = 0, .uidvalidity = 99, .id = "4711"}});
+  const Result<std::vector<Operation>> done =
+      with_assigned({put, folder, child},
+                    std::vector<Assigned>{{.operation = 1, .element = 0, .uidvalidity = 99, .id = "4711"}});
   REQUIRE_OK(done);
   CHECK(std::get<MessagePut>((*done)[0]).messages[0].folder_id == "4711");
   CHECK(std::get<MessagePut>((*done)[0]).messages[0].uidvalidity == 99);
