@@ -167,9 +167,7 @@ const char* restante_version(void) {
   return RESTANTE_DOTTED(RESTANTE_VERSION_MAJOR, RESTANTE_VERSION_MINOR, RESTANTE_VERSION_PATCH);
 }
 
-restante_view restante_view_of(const char* text) {
-  return {text, text == nullptr ? 0 : std::strlen(text)};
-}
+restante_view restante_view_of(const char* text) { return {text, text == nullptr ? 0 : std::strlen(text)}; }
 
 const char* restante_code_name(std::int32_t code) {
   // The names are literals, so their data ends in a NUL.

@@ -129,8 +129,8 @@ Status message_from_c(const restante_message* first, std::size_t index, Message&
   Reader in("restante_message");
   restante_message message;
   if (Status wrong = read_element(first, index, "restante_message", message); !wrong.ok()) return wrong;
-  in.only(message.present, RESTANTE_HAS_CONTENT | RESTANTE_HAS_INTERNAL_DATE | RESTANTE_HAS_SAVE_DATE |
-                               RESTANTE_HAS_MODSEQ);
+  in.only(message.present,
+          RESTANTE_HAS_CONTENT | RESTANTE_HAS_INTERNAL_DATE | RESTANTE_HAS_SAVE_DATE | RESTANTE_HAS_MODSEQ);
   in.zero(message.reserved, "reserved");
   in.text(message.id, "id", out.id);
   in.text(message.folder_id, "folder_id", out.folder_id);
@@ -342,8 +342,7 @@ std::int32_t restante_ops_flags_update(restante_ops* ops, const restante_flags_c
   return append<FlagsUpdate>(ops, out_error, [&](FlagsUpdate& op) { return flags_from_c(change, op); });
 }
 
-std::int32_t restante_ops_item_put(restante_ops* ops, const restante_item* item,
-                                   restante_error** out_error) {
+std::int32_t restante_ops_item_put(restante_ops* ops, const restante_item* item, restante_error** out_error) {
   return append<ItemPut>(ops, out_error, [&](ItemPut& op) { return item_from_c(item, op.item); });
 }
 

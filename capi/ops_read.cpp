@@ -58,8 +58,8 @@ Status expect(const restante_ops* ops, std::size_t index, const Op*& out) {
   if (operation == nullptr) return past_end(index);
   out = std::get_if<Op>(operation);
   if (out != nullptr) return {};
-  return invalid("operation " + std::to_string(index) + " is another kind: " +
-                 std::string(name_of(*operation)));
+  return invalid("operation " + std::to_string(index) +
+                 " is another kind: " + std::string(name_of(*operation)));
 }
 
 void list_texts(const std::vector<std::string>& texts, std::vector<restante_view>& views,

@@ -71,7 +71,7 @@ class CallbackSource final : public MailSource {
   }
 
   [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(std::string_view account_id,
-                                                                   const ContentPlace& place) override {
+                                                                    const ContentPlace& place) override {
     const restante_content_place c_place = place_to_c(place);
     restante_content_reply reply;
     Status answered = call_for(account_id, "open_content callback", [&](auto* id, restante_error** error) {
@@ -122,9 +122,8 @@ class CallbackSource final : public MailSource {
 
   Status optional_call(AccountCallback callback, std::string_view account_id, std::string_view name) {
     if (callback == nullptr) return {};
-    return call_for(account_id, name, [&](auto* id, restante_error** error) {
-      return callback(host_.user_data, id, error);
-    });
+    return call_for(account_id, name,
+                    [&](auto* id, restante_error** error) { return callback(host_.user_data, id, error); });
   }
 
   static restante_content_place place_to_c(const ContentPlace& place) {

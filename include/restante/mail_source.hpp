@@ -71,7 +71,7 @@ class MailSource {
   /// `unsupported` for an item that has no content (a subscription, a directory): it stays without.
   /// `unsupported` for an item that has no content at all; items whose snapshot names none are asked for.
   [[nodiscard]] virtual Result<std::unique_ptr<ContentReader>> open_content(std::string_view account_id,
-                                                                           const ContentPlace& place) = 0;
+                                                                            const ContentPlace& place) = 0;
 
   /// Writes ItemPut operations for the server itself: directory, system tables, local configuration (seed:
   /// "global system data"). Their content is opened with `kServerAccount`. The default writes nothing.

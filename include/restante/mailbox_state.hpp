@@ -128,10 +128,10 @@ struct DifferenceOptions {
 /// are no difference). Nothing is written if and only if the summary says `none()` or HostOps are left.
 ///
 /// Fields that are not compared stay as `from` has them. So do UIDVALIDITY with `Field::uid` and content that
-/// one side has not read (empty). Where UIDs are not compared, messages that `from` lacks are put without one.
-/// Order: AccountPut, FolderPut (parents first), messages by folder, items, FolderDelete (children first),
-/// then items and HostOps that must come later. If only `from` has an account: AccountDelete, then all of
-/// `to`.
+/// one side has not read (empty). Where UIDs are not compared, messages that `from` lacks are put without
+/// one. Order: AccountPut, FolderPut (parents first), messages by folder, items, FolderDelete (children
+/// first), then items and HostOps that must come later. If only `from` has an account: AccountDelete, then
+/// all of `to`.
 ///
 /// Without `Field::message_id`, messages of a folder that have no partner of the same id are paired by
 /// content digest and internal date (if compared), one to one, the most similar first; operations then

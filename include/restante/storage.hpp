@@ -84,7 +84,7 @@ class Storage {
   /// `final_prefix`, or under `staging_prefix` where that is used: published, under way or left by a crash.
   /// What a crash left is removed with `list` and `remove`. Neither prefix may be below the other.
   [[nodiscard]] virtual Result<std::unique_ptr<Publication>> publication(std::string_view final_prefix,
-                                                                        std::string_view staging_prefix);
+                                                                         std::string_view staging_prefix);
 };
 
 /// `invalid_argument` unless `key` follows the rules above.

@@ -176,8 +176,11 @@ class AccountReader {
   }
 
   [[nodiscard]] static Status missing_status(const std::set<std::string>& missing) {
-    return Status(Code::not_found, base::cat("the content of ", missing.size(), " of its objects is not there, for "
-                                             "example of ", *missing.begin()),
+    return Status(Code::not_found,
+                  base::cat("the content of ", missing.size(),
+                            " of its objects is not there, for "
+                            "example of ",
+                            *missing.begin()),
                   "files may have been removed behind the server's back; scan the account and try again");
   }
 

@@ -39,7 +39,7 @@ struct AccountFailure {
 
 // Reads the account and stores its content. On success `failure` is untouched and every content that the
 // state names is in `context.content`, flushed or not.
-[[nodiscard]] std::optional<AccountSnapshot> read_account(const AccountContext& context, const Account& account,
-                                                          AccountFailure& failure);
+[[nodiscard]] std::optional<AccountSnapshot> read_account(const AccountContext& context,
+                                                          const Account& account, AccountFailure& failure);
 
 }  // namespace restante::backup

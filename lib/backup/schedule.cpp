@@ -96,10 +96,11 @@ std::vector<std::string_view> words_of(std::string_view text) {
 Result<CronLine> CronLine::parse(std::string_view text) {
   const std::vector<std::string_view> words = words_of(text);
   if (words.size() != 5)
-    return Status(Code::invalid_argument, base::cat("a cron line has five fields, not ", words.size(), ": ",
-                                                    base::escape(text)),
+    return Status(Code::invalid_argument,
+                  base::cat("a cron line has five fields, not ", words.size(), ": ", base::escape(text)),
                   "minute, hour, day of month, month, day of week, for example \"0 1 * * 6\"");
-  const std::array<Field5, 5> fields = {Field5{"minute", 0, 59}, Field5{"hour", 0, 23}, Field5{"day of month", 1, 31},
+  const std::array<Field5, 5> fields = {Field5{"minute", 0, 59}, Field5{"hour", 0, 23},
+                                        Field5{"day of month", 1, 31},
                                         Field5{"month", 1, 12, kMonths.data(), kMonths.size()},
                                         Field5{"day of week", 0, 7, kWeekdays.data(), kWeekdays.size()}};
   std::array<std::uint64_t, 5> bits{};
@@ -140,9 +141,9 @@ Result<Time> CronLine::next(Time after, const TimeZone& zone) const {
       std::vector<Time> instants;
       for (int later = minute; instants.empty() && later < minute + 240; ++later) {
         const year_month_day at{sys_days{date} + days{later / 1440}};
-        instants = zone.instants_of(static_cast<int>(at.year()), static_cast<int>(static_cast<unsigned>(at.month())),
-                                    static_cast<int>(static_cast<unsigned>(at.day())), later % 1440 / 60, later % 60,
-                                    0, 0);
+        instants = zone.instants_of(
+            static_cast<int>(at.year()), static_cast<int>(static_cast<unsigned>(at.month())),
+            static_cast<int>(static_cast<unsigned>(at.day())), later % 1440 / 60, later % 60, 0, 0);
       }
       if (!instants.empty() && instants.front() > after) return instants.front();
     }
@@ -234,9 +235,12 @@ Result<Schedule> Schedule::parse(std::string_view text) {
                     "for example f \"0 1 * * 6\"");
     Result<CronLine> line = CronLine::parse((*words)[i++]);
     if (!line.ok()) return line.status();
-    if (kind == "f") schedule.full.push_back(*std::move(line));
-    else if (kind == "i") schedule.incremental.push_back(*std::move(line));
-    else schedule.deletion.push_back({keep, *std::move(line)});
+    if (kind == "f")
+      schedule.full.push_back(*std::move(line));
+    else if (kind == "i")
+      schedule.incremental.push_back(*std::move(line));
+    else
+      schedule.deletion.push_back({keep, *std::move(line)});
   }
   return schedule;
 }

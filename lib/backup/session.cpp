@@ -28,7 +28,8 @@ std::string consumer_name(const Id128& target) { return "target-" + target.to_st
 // Sums up what a snapshot consists of while it is written.
 class SnapshotTally final : public OpSink {
  public:
-  SnapshotTally(target::SnapshotWriter& writer, const DigestKey& key, FieldSet fields, std::set<Digest>& contents)
+  SnapshotTally(target::SnapshotWriter& writer, const DigestKey& key, FieldSet fields,
+                std::set<Digest>& contents)
       : writer_(writer), digester_(key, fields), contents_(contents) {}
 
   [[nodiscard]] Status put(Operation operation) override {
@@ -71,7 +72,7 @@ class ServerSource final : public MailSource {
     return SnapshotInfo{};
   }
   [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(std::string_view account_id,
-                                                                   const ContentPlace& place) override {
+                                                                    const ContentPlace& place) override {
     return source_.open_content(account_id, place);
   }
 
@@ -100,9 +101,11 @@ Result<std::vector<Account>> accounts_to_back_up(MailSource& source, const std::
     });
     if (found == all.end())
       return Status(Code::not_found, base::cat("the store has no account ", base::escape(name)),
-                    all.empty() ? "the store has no accounts at all"
-                                : base::cat("it has ", all.size(), ", for example ", base::escape(all[0].address)));
-    const bool twice = std::any_of(chosen.begin(), chosen.end(), [&](const Account& a) { return a.id == found->id; });
+                    all.empty()
+                        ? "the store has no accounts at all"
+                        : base::cat("it has ", all.size(), ", for example ", base::escape(all[0].address)));
+    const bool twice =
+        std::any_of(chosen.begin(), chosen.end(), [&](const Account& a) { return a.id == found->id; });
     if (!twice) chosen.push_back(*found);
   }
   return chosen;
@@ -111,7 +114,8 @@ Result<std::vector<Account>> accounts_to_back_up(MailSource& source, const std::
 }  // namespace
 
 struct Session::Impl {
-  Impl(BackupTarget t, Options o) : handle(std::move(t)), target(TargetAccess::impl(handle)), options(std::move(o)) {}
+  Impl(BackupTarget t, Options o)
+      : handle(std::move(t)), target(TargetAccess::impl(handle)), options(std::move(o)) {}
 
   BackupTarget handle;
   BackupTarget::Impl& target;
@@ -187,14 +191,14 @@ Status Session::Impl::prepare() {
   if (!chosen.ok()) return chosen.status();
   accounts = *std::move(chosen);
   if (Status s = check_conflicts(); !s.ok()) return s;
-  if (Status s = choose_label(options.kind == Kind::full ? SessionType::full : SessionType::incremental); !s.ok())
+  if (Status s = choose_label(options.kind == Kind::full ? SessionType::full : SessionType::incremental);
+      !s.ok())
     return s;
   record.info.status = SessionStatus::running;
   record.info.server_name = options.server_name;
   record.process = os::this_process();
-  record.info.owner = options.owner.empty()
-                          ? base::cat(record.process->host, " pid ", record.process->pid)
-                          : options.owner;
+  record.info.owner =
+      options.owner.empty() ? base::cat(record.process->host, " pid ", record.process->pid) : options.owner;
   if (options.log) {
     record.info.server = options.log->server();
     record.info.position = {options.log->id(), options.log->incarnation(), 0};
@@ -409,8 +413,9 @@ Status Session::Impl::back_up_account(const Account& account, SessionAccount& en
     settle_incremental(account, entry);
     return {};
   }
-  backup::AccountContext context{*options.source, options.log, *content, options.settle_deadline,
-                                 [this](std::uint64_t messages, std::uint64_t bytes) { return tick(messages, bytes); }};
+  backup::AccountContext context{
+      *options.source, options.log, *content, options.settle_deadline,
+      [this](std::uint64_t messages, std::uint64_t bytes) { return tick(messages, bytes); }};
   backup::AccountFailure failure;
   std::optional<backup::AccountSnapshot> snapshot = backup::read_account(context, account, failure);
   if (!snapshot) {
@@ -461,7 +466,8 @@ void Session::Impl::settle_incremental(const Account& account, SessionAccount& e
 void Session::Impl::note_vanished_accounts() {
   if (!options.log) return;
   for (const std::string& id : with_full) {
-    const bool listed = std::any_of(accounts.begin(), accounts.end(), [&](const Account& a) { return a.id == id; });
+    const bool listed =
+        std::any_of(accounts.begin(), accounts.end(), [&](const Account& a) { return a.id == id; });
     if (!listed) warn(options.source->barrier(id), base::cat("account ", base::escape(id)));
   }
 }
@@ -553,14 +559,15 @@ void Session::Impl::summarize() {
   const auto counts = [](const SessionAccount& a) { return a.status == AccountStatus::completed; };
   const auto completed = static_cast<std::size_t>(std::count_if(all.begin(), all.end(), counts));
   const bool whole = completed == all.size() && record.info.error.empty();
-  record.info.status = whole            ? SessionStatus::completed
+  record.info.status = whole           ? SessionStatus::completed
                        : completed > 0 ? SessionStatus::partial
                                        : SessionStatus::failed;
   if (abort.cancelled() && !whole) record.info.error = "the session was aborted";
   // An incremental lists only what it touched, so that it does not grow with the store (R13).
   if (options.kind == Kind::incremental)
     std::erase_if(all, [&](const SessionAccount& account) {
-      return account.status == AccountStatus::completed && !account.full && !touched_accounts.contains(account.id);
+      return account.status == AccountStatus::completed && !account.full &&
+             !touched_accounts.contains(account.id);
     });
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 }
@@ -655,7 +662,8 @@ Status Session::start(Executor& executor) {
 Result<SessionInfo> Session::wait() {
   std::unique_lock lock(impl_->mutex);
   if (impl_->state == Impl::State::begun)
-    return Status(Code::invalid_argument, base::cat("session ", impl_->record.info.label, " was not started"));
+    return Status(Code::invalid_argument,
+                  base::cat("session ", impl_->record.info.label, " was not started"));
   impl_->ended.wait(lock, [&] { return impl_->state == Impl::State::over; });
   return *impl_->result;
 }

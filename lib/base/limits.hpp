@@ -73,9 +73,9 @@ inline constexpr std::size_t kPackTailBytes = 128 * 1024;
 /// Recipes within recipes: content, the parts of its MIME structure, their chunks, and one in reserve.
 inline constexpr std::size_t kMaxRecipeDepth = 4;
 
-/// Decompressed frames that a store keeps, so that reading neighbours decompresses a frame once: messages that
-/// are read in the order in which they were written share a frame by the dozen. Larger frames hold a single
-/// part and are not kept.
+/// Decompressed frames that a store keeps, so that reading neighbours decompresses a frame once: messages
+/// that are read in the order in which they were written share a frame by the dozen. Larger frames hold a
+/// single part and are not kept.
 inline constexpr std::size_t kFrameCacheBytes = 16u << 20;
 inline constexpr std::size_t kMaxCachedFrameBytes = 1u << 20;
 

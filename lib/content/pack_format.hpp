@@ -28,7 +28,9 @@ inline constexpr std::uint8_t kRecipePart = 1;
 /// What a frame begins with.
 inline constexpr std::string_view kFrameMagic = "RFRM";
 
-[[nodiscard]] inline Status damaged(std::string_view what) { return Status(Code::damaged, std::string(what)); }
+[[nodiscard]] inline Status damaged(std::string_view what) {
+  return Status(Code::damaged, std::string(what));
+}
 
 inline constexpr std::string_view kPackPrefix = "content/packs/";
 /// "content/packs/ab/ab….pack"

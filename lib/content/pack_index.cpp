@@ -10,7 +10,6 @@
 namespace restante::content {
 namespace {
 
-
 Status check_identity(const PackIdentity& found, const PackIdentity& expected) {
   if (found.target != expected.target) return damaged("the pack belongs to another target");
   if (found.pack != expected.pack) return damaged("the pack has the name of another");

@@ -45,7 +45,8 @@ Bytes encode_consumers(const ConsumerList& list) {
 }
 
 Result<ConsumerList> decode_consumers(ByteView bytes) {
-  if (bytes.size() < kConsumersMagic.size() + 4 || !std::equal(kConsumersMagic.begin(), kConsumersMagic.end(), bytes.begin())) {
+  if (bytes.size() < kConsumersMagic.size() + 4 ||
+      !std::equal(kConsumersMagic.begin(), kConsumersMagic.end(), bytes.begin())) {
     return damaged_consumers("it is something else");
   }
   const std::size_t covered = bytes.size() - 4;

@@ -87,7 +87,9 @@ OpenTransaction get_open(ByteReader& reader) {
   return open;
 }
 
-Status damaged_header(std::string_view why) { return Status(Code::damaged, base::cat("the segment header ", why)); }
+Status damaged_header(std::string_view why) {
+  return Status(Code::damaged, base::cat("the segment header ", why));
+}
 
 }  // namespace
 

@@ -327,7 +327,8 @@ Result<SegmentFooter> decode_footer(ByteView bytes) {
   footer.last_crc = reader.u32();
   footer.sha256 = reader.digest();
   if (reader.u32() != base::crc32c(bytes.first(covered))) return damaged_index("the footer is not intact");
-  if (version != kFormatVersion || length != kFooterBytes) return damaged_index("the footer is of another version");
+  if (version != kFormatVersion || length != kFooterBytes)
+    return damaged_index("the footer is of another version");
   return footer;
 }
 

@@ -30,9 +30,10 @@ class AccountRestore {
     computed_ = compute(context_, job_.account, true);
     if (!computed_.plan.failure.ok()) return computed_.plan.failure;
     if (!job_.in_doubt && digest_of(computed_.operations) != job_.planned_operations)
-      return Status(Code::busy, base::cat("account ", base::escape(report_.into_id),
-                                          " has changed since the plan was made"),
-                    "make the plan again");
+      return Status(
+          Code::busy,
+          base::cat("account ", base::escape(report_.into_id), " has changed since the plan was made"),
+          "make the plan again");
     if (Status s = check_needed(); !s.ok()) return s;
     if (computed_.operations.empty()) return nothing_to_do();
     if (!context_.log) return perform(nullptr);
@@ -64,8 +65,8 @@ class AccountRestore {
     Result<std::vector<Transaction>> claimed = context_.log->recover(report_.into_id);
     if (!claimed.ok()) return claimed.status();
     for (Transaction& transaction : *claimed) {
-      const bool is_rewind =
-          !transaction.operations().empty() && std::holds_alternative<Rewind>(transaction.operations().front());
+      const bool is_rewind = !transaction.operations().empty() &&
+                             std::holds_alternative<Rewind>(transaction.operations().front());
       if (!is_rewind) continue;  // destroyed unended, it stays for the host to recover
       if (Status s = transaction.abort(Sync::durable); !s.ok()) return s;
     }
@@ -180,9 +181,10 @@ class AccountRestore {
       report_.created = report_.changed = report_.removed = 0;
       return why;
     }
-    return Status(why.code(), base::cat("the restore of ", base::escape(report_.into_id), " stopped half way: ",
-                                        why.message()),
-                  "mend the cause and restore again, or roll back with restante abort --restore");
+    return Status(
+        why.code(),
+        base::cat("the restore of ", base::escape(report_.into_id), " stopped half way: ", why.message()),
+        "mend the cause and restore again, or roll back with restante abort --restore");
   }
 
   const AccountJob& job_;

@@ -11,7 +11,8 @@
 namespace restante::restore {
 namespace {
 
-Result<Lsn> lsn_of_label(const std::vector<BackupTarget>& targets, const History& history, const std::string& label) {
+Result<Lsn> lsn_of_label(const std::vector<BackupTarget>& targets, const History& history,
+                         const std::string& label) {
   Status failure;
   for (const BackupTarget& target : targets) {
     const Result<SessionInfo> session = target.session(label);
@@ -23,7 +24,8 @@ Result<Lsn> lsn_of_label(const std::vector<BackupTarget>& targets, const History
       return Status(Code::invalid_argument, base::cat("session ", label, " was made without a redo log"),
                     "restore from it with --label instead");
     if (!history.contains(session->position))
-      return Status(Code::not_found, base::cat("session ", label, " lies on a branch of the redo log that was left"),
+      return Status(Code::not_found,
+                    base::cat("session ", label, " lies on a branch of the redo log that was left"),
                     "restore from it with --label and --full-only");
     return session->position.lsn;
   }
@@ -38,11 +40,13 @@ Status no_full(const std::vector<Full>& all, std::string_view account_id, const 
     return a.account->consistent_at < b.account->consistent_at;
   });
   const Result<std::optional<Time>> time = history.time_of(oldest->account->consistent_at);
-  const std::string when = time.ok() && *time ? (*time)->to_string() : oldest->session->info.began.to_string();
-  return Status(Code::not_found,
-                base::cat("there is no full backup of ", who, " at or before the time or position to restore to"),
-                base::cat("the earliest is ", oldest->session->info.label, ", restorable from ", when, " (LSN ",
-                          oldest->account->consistent_at, ") on"));
+  const std::string when =
+      time.ok() && *time ? (*time)->to_string() : oldest->session->info.began.to_string();
+  return Status(
+      Code::not_found,
+      base::cat("there is no full backup of ", who, " at or before the time or position to restore to"),
+      base::cat("the earliest is ", oldest->session->info.label, ", restorable from ", when, " (LSN ",
+                oldest->account->consistent_at, ") on"));
 }
 
 }  // namespace
@@ -79,8 +83,8 @@ Result<ResolvedStop> resolve(const RestoreStop& stop, const std::vector<BackupTa
   return resolved;
 }
 
-Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History& history, const ResolvedStop& stop,
-                         std::string_view account_id, std::string_view label) {
+Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History& history,
+                         const ResolvedStop& stop, std::string_view account_id, std::string_view label) {
   std::vector<Full> all;
   std::optional<Full> best;
   for (const BackupTarget& target : targets) {
@@ -95,7 +99,8 @@ Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History
       all.push_back(full);
       const LogPosition& at = session->info.position;
       const bool has_log = !at.log.is_none();
-      const bool on_line = !has_log || history.empty() || history.contains({at.log, at.incarnation, account->consistent_at});
+      const bool on_line =
+          !has_log || history.empty() || history.contains({at.log, at.incarnation, account->consistent_at});
       if (account->consistent_at > stop.until || !(on_line || stop.full_only || !label.empty())) continue;
       const auto rank = [](const Full& f) {
         return std::pair(f.account->consistent_at, target::time_part(f.session->info.label));
@@ -107,7 +112,8 @@ Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History
   if (!label.empty() && all.empty()) {
     for (const BackupTarget& target : targets)
       if (target.session(label).ok())
-        return Status(Code::not_found, base::cat("session ", label, " holds no full of ", base::escape(account_id)),
+        return Status(Code::not_found,
+                      base::cat("session ", label, " holds no full of ", base::escape(account_id)),
                       "leave the label out to restore from the newest full");
     return targets.front().session(label).status();
   }

@@ -7,7 +7,8 @@
 namespace restante::restore {
 
 Result<std::unique_ptr<ContentReader>> Contents::open(const ContentRef& content) {
-  Status failure(Code::not_found, base::cat("content ", content.digest.to_string(), " is in none of the targets"));
+  Status failure(Code::not_found,
+                 base::cat("content ", content.digest.to_string(), " is in none of the targets"));
   for (const BackupTarget& target : targets_) {
     Result<std::unique_ptr<ContentReader>> reader = TargetAccess::impl(target).content->open(content);
     if (reader.ok()) return reader;
@@ -40,8 +41,8 @@ Status Contents::check(const ContentRef& content) {
     size += *got;
   }
   if (size == content.size) return {};
-  return Status(Code::damaged, base::cat("content ", content.digest.to_string(), " has ", size, " bytes, not ",
-                                         content.size));
+  return Status(Code::damaged, base::cat("content ", content.digest.to_string(), " has ", size,
+                                         " bytes, not ", content.size));
 }
 
 }  // namespace restante::restore

@@ -25,7 +25,8 @@ class LimitedView final : public SegmentView {
     info.last_lsn = last_lsn();
     return info;
   }
-  [[nodiscard]] Result<std::unique_ptr<redo::RecordStream>> records(const redo::RecordFilter& filter) const override {
+  [[nodiscard]] Result<std::unique_ptr<redo::RecordStream>> records(
+      const redo::RecordFilter& filter) const override {
     redo::RecordFilter limited = filter;
     limited.until = std::min(filter.until, limit_);
     return view_->records(limited);
@@ -33,11 +34,12 @@ class LimitedView final : public SegmentView {
   [[nodiscard]] Result<redo::Record> record(Lsn lsn, std::uint64_t offset) const override {
     return view_->record(lsn, offset);
   }
-  [[nodiscard]] Result<std::optional<redo::ContentPlace>> find_content(const ContentRef& content) const override {
+  [[nodiscard]] Result<std::optional<redo::ContentPlace>> find_content(
+      const ContentRef& content) const override {
     return view_->find_content(content);
   }
-  [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(const ContentRef& content,
-                                                                   const redo::SegmentViews& all) const override {
+  [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(
+      const ContentRef& content, const redo::SegmentViews& all) const override {
     return view_->open_content(content, all);
   }
   [[nodiscard]] Result<std::vector<redo::HeldStretch>> held_stretches() const override {
@@ -109,8 +111,8 @@ Status History::choose_line(const redo::SegmentViews& all, const std::optional<I
   } else {
     std::string candidates;
     for (const Id128& leaf : leaves) candidates += (candidates.empty() ? "" : ", ") + leaf.to_string();
-    return Status(Code::ambiguous, base::cat("there are ", leaves.size(), " redo logs that go on side by side: ",
-                                             candidates),
+    return Status(Code::ambiguous,
+                  base::cat("there are ", leaves.size(), " redo logs that go on side by side: ", candidates),
                   "restore with the redo log of the server, or from a target that holds one of them");
   }
   Lsn limit = UINT64_MAX;
@@ -177,8 +179,9 @@ Status History::check_complete(Lsn after, Lsn until) const {
     before = view.get();
   }
   if (reached >= until) return {};
-  return Status(Code::damaged, base::cat("the redo log ends at LSN ", reached, ", before LSN ", until),
-                unreadable_.empty() ? base::cat("restore with --to-lsn ", reached, " at most") : unreadable_.front());
+  return Status(
+      Code::damaged, base::cat("the redo log ends at LSN ", reached, ", before LSN ", until),
+      unreadable_.empty() ? base::cat("restore with --to-lsn ", reached, " at most") : unreadable_.front());
 }
 
 Result<Lsn> History::lsn_at(Time time) const {
@@ -187,12 +190,13 @@ Result<Lsn> History::lsn_at(Time time) const {
     if (!held.ok()) return held.status();
     for (const redo::HeldStretch& stretch : *held) {
       if (time < stretch.low || time >= stretch.high) continue;
-      return Status(Code::ambiguous,
-                    base::cat("the clock went back: ", time.to_string(), " names a place before LSN ",
-                              stretch.first_lsn, " and one in LSN ", stretch.first_lsn, " to ", stretch.last_lsn,
-                              ", written while the clock read ", stretch.low.to_string(), " to ",
-                              stretch.high.to_string()),
-                    base::cat("choose with --to-lsn ", stretch.first_lsn - 1, " up to --to-lsn ", stretch.last_lsn));
+      return Status(
+          Code::ambiguous,
+          base::cat("the clock went back: ", time.to_string(), " names a place before LSN ",
+                    stretch.first_lsn, " and one in LSN ", stretch.first_lsn, " to ", stretch.last_lsn,
+                    ", written while the clock read ", stretch.low.to_string(), " to ",
+                    stretch.high.to_string()),
+          base::cat("choose with --to-lsn ", stretch.first_lsn - 1, " up to --to-lsn ", stretch.last_lsn));
     }
   }
   Lsn found = views_.empty() ? 0 : views_.front()->header().first_lsn - 1;
@@ -231,14 +235,15 @@ Result<Lsn> History::end_of_sequence(std::uint64_t sequence) const {
     if (view->header().sequence == sequence) found.push_back(view.get());
   if (found.size() == 1) return found.front()->last_lsn();
   if (found.empty()) {
-    const std::string there =
-        views_.empty() ? "there are no segments at all"
-                       : base::cat("there are segments ", views_.front()->header().sequence, " to ",
-                                   views_.back()->header().sequence);
+    const std::string there = views_.empty()
+                                  ? "there are no segments at all"
+                                  : base::cat("there are segments ", views_.front()->header().sequence,
+                                              " to ", views_.back()->header().sequence);
     return Status(Code::not_found, base::cat("there is no redo log sequence ", sequence), there);
   }
-  return Status(Code::ambiguous, base::cat("redo log sequence ", sequence, " is in more than one incarnation"),
-                base::cat("choose with --to-lsn ", found[0]->last_lsn(), " or --to-lsn ", found[1]->last_lsn()));
+  return Status(
+      Code::ambiguous, base::cat("redo log sequence ", sequence, " is in more than one incarnation"),
+      base::cat("choose with --to-lsn ", found[0]->last_lsn(), " or --to-lsn ", found[1]->last_lsn()));
 }
 
 }  // namespace restante::restore

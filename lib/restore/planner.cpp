@@ -71,7 +71,8 @@ class Planner {
       ResolvedStop before = context_.stop;
       before.until = state->deleted_at - 1;
       before.newest = false;
-      warn(base::cat("the account was deleted at LSN ", state->deleted_at, "; it is restored as it was before"));
+      warn(base::cat("the account was deleted at LSN ", state->deleted_at,
+                     "; it is restored as it was before"));
       const Result<Full> earlier =
           choose_full(context_.targets, context_.history, before, id, context_.request.label);
       if (!earlier.ok()) return earlier.status();
@@ -90,7 +91,8 @@ class Planner {
     plan.rolled_forward = state.rolled_forward;
     const LogPosition& session = state.full.session->info.position;
     const bool replayed = state.position > state.full.account->consistent_at;
-    plan.position = {session.log, replayed ? context_.history.incarnation_of(state.position) : session.incarnation,
+    plan.position = {session.log,
+                     replayed ? context_.history.incarnation_of(state.position) : session.incarnation,
                      state.position};
     if (const Result<std::optional<Time>> time = context_.history.time_of(state.position); time.ok())
       plan.effective_time = *time;
@@ -100,8 +102,10 @@ class Planner {
           view->header().first_lsn > state.position)
         continue;
       const bool live = context_.history.is_live(*view);
-      plan.steps.push_back({live ? RestoreStep::What::live_segment : RestoreStep::What::archived_segment, {},
-                            view->header().incarnation, view->header().sequence});
+      plan.steps.push_back({live ? RestoreStep::What::live_segment : RestoreStep::What::archived_segment,
+                            {},
+                            view->header().incarnation,
+                            view->header().sequence});
     }
     for (const auto& [key, message] : recorded_.messages()) {
       ++plan.messages;
@@ -176,13 +180,14 @@ class Planner {
     OpVector change;
     if (Status s = live_.write(from); !s.ok()) return s;
     if (Status s = wanted.write(to); !s.ok()) return s;
-    Result<DifferenceSummary> summary = difference(*stream_of(from.operations), *stream_of(to.operations), change,
-                                                   DifferenceOptions{compared_fields()});
+    Result<DifferenceSummary> summary = difference(*stream_of(from.operations), *stream_of(to.operations),
+                                                   change, DifferenceOptions{compared_fields()});
     if (!summary.ok()) return summary.status();
     result_.plan.difference = *std::move(summary);
     result_.operations = in_order(std::move(change.operations), live_, wanted);
     if (result_.plan.difference.host_operations_left > 0)
-      warn(base::cat(result_.plan.difference.host_operations_left, " operations of the host cannot be taken back"));
+      warn(base::cat(result_.plan.difference.host_operations_left,
+                     " operations of the host cannot be taken back"));
     return {};
   }
 
@@ -218,9 +223,10 @@ class Planner {
       if (!status.ok()) return status;
     }
     if (missing == 0) return {};
-    return Status(Code::damaged, base::cat("the content of ", missing, " objects is not in the backup, for example of ",
-                                           example),
-                  "restante verify --read-data tells what is damaged");
+    return Status(
+        Code::damaged,
+        base::cat("the content of ", missing, " objects is not in the backup, for example of ", example),
+        "restante verify --read-data tells what is damaged");
   }
 
   void warn(std::string warning) { result_.plan.warnings.push_back(std::move(warning)); }

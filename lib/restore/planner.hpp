@@ -40,10 +40,12 @@ struct ComputedAccount {
 
 // The plan of one account; what keeps it from being restored is in `plan.failure`. `look_at_live` false: the
 // live store is not asked, and there is no difference (an account that an earlier restore left in doubt).
-[[nodiscard]] ComputedAccount compute(const PlanContext& context, const TargetAccount& account, bool look_at_live);
+[[nodiscard]] ComputedAccount compute(const PlanContext& context, const TargetAccount& account,
+                                      bool look_at_live);
 
 // A sorted snapshot of the state at the stop.
-[[nodiscard]] Result<std::vector<Operation>> state_of(const PlanContext& context, const TargetAccount& account);
+[[nodiscard]] Result<std::vector<Operation>> state_of(const PlanContext& context,
+                                                      const TargetAccount& account);
 
 // Tells whether two computations would do the same.
 [[nodiscard]] Digest digest_of(const std::vector<Operation>& operations);

@@ -20,7 +20,8 @@ struct RestorePlan::Impl {
   [[nodiscard]] Result<std::size_t> index_of(std::string_view account_id) const {
     for (std::size_t i = 0; i < plans.size(); ++i)
       if (plans[i].account_id == account_id) return i;
-    return Status(Code::not_found, base::cat("account ", base::escape(account_id), " is not part of this plan"));
+    return Status(Code::not_found,
+                  base::cat("account ", base::escape(account_id), " is not part of this plan"));
   }
 };
 
@@ -38,7 +39,8 @@ Result<std::vector<TargetAccount>> choose_accounts(const std::vector<BackupTarge
   if (wanted.empty()) {
     for (auto& [id, account] : all) chosen.push_back(std::move(account));
     if (chosen.empty())
-      return Status(Code::not_found, base::cat("there is no full backup of any account in ", targets[0].describe()),
+      return Status(Code::not_found,
+                    base::cat("there is no full backup of any account in ", targets[0].describe()),
                     "run a full backup first");
     return chosen;
   }
@@ -49,7 +51,8 @@ Result<std::vector<TargetAccount>> choose_accounts(const std::vector<BackupTarge
       if (found.ok() || found.status().code() != Code::not_found) break;
     }
     if (!found.ok()) return found.status();
-    const bool twice = std::any_of(chosen.begin(), chosen.end(), [&](const auto& a) { return a.id == found->id; });
+    const bool twice =
+        std::any_of(chosen.begin(), chosen.end(), [&](const auto& a) { return a.id == found->id; });
     if (!twice) chosen.push_back(*std::move(found));
   }
   return chosen;
@@ -151,7 +154,8 @@ Result<std::vector<Operation>> RestorePlan::operations(std::string_view account_
 }
 
 Result<RestoreReport> RestorePlan::execute(CancelToken cancel, ProgressFunction progress) {
-  if (!impl_->context.into.sink) return Status(Code::invalid_argument, "a plan without a sink cannot be executed");
+  if (!impl_->context.into.sink)
+    return Status(Code::invalid_argument, "a plan without a sink cannot be executed");
   RestoreReport report;
   Progress now;
   now.began = impl_->context.made_at;
@@ -168,7 +172,11 @@ Result<RestoreReport> RestorePlan::execute(CancelToken cancel, ProgressFunction 
     }
     now.account_id = plan.account_id;
     if (progress) progress(now);
-    restore::AccountJob job{impl_->context, impl_->chosen[i], plan, impl_->digests[i], impl_->in_doubt[i],
+    restore::AccountJob job{impl_->context,
+                            impl_->chosen[i],
+                            plan,
+                            impl_->digests[i],
+                            impl_->in_doubt[i],
                             [&](std::uint64_t messages, std::uint64_t bytes) {
                               now.messages_done += messages;
                               now.bytes_done += bytes;
@@ -181,14 +189,16 @@ Result<RestoreReport> RestorePlan::execute(CancelToken cancel, ProgressFunction 
     stopped = !impl_->context.request.continue_on_error;
   }
   const bool nothing_done = failed == report.accounts.size() && failed > 0;
-  const auto touched = [](const AccountReport& account) { return account.created + account.changed + account.removed > 0; };
+  const auto touched = [](const AccountReport& account) {
+    return account.created + account.changed + account.removed > 0;
+  };
   if (nothing_done && std::none_of(report.accounts.begin(), report.accounts.end(), touched))
     return report.accounts.front().status;
   if (failed > 0 || !report.not_done.empty())
-    report.status = Status(cancel.cancelled() ? Code::cancelled : Code::partial,
-                           base::cat(report.accounts.size() - failed, " of ", impl_->plans.size(),
-                                     " accounts were restored"),
-                           "the report names the others");
+    report.status = Status(
+        cancel.cancelled() ? Code::cancelled : Code::partial,
+        base::cat(report.accounts.size() - failed, " of ", impl_->plans.size(), " accounts were restored"),
+        "the report names the others");
   return report;
 }
 

@@ -49,8 +49,8 @@ void keep_identity(MailboxState& wanted, const MailboxState& recorded, const Mai
   }
 }
 
-// The recorded UIDs under a UIDVALIDITY that none of the folders had: greater than the recorded, the live, the
-// logged and the seconds since 1970, from which servers make theirs.
+// The recorded UIDs under a UIDVALIDITY that none of the folders had: greater than the recorded, the live,
+// the logged and the seconds since 1970, from which servers make theirs.
 void renew_identity(MailboxState& wanted, const MailboxState& recorded, const MailboxState& live,
                     const UsedBefore& used) {
   std::uint64_t renewed = static_cast<std::uint64_t>(std::max<std::int64_t>(0, used.now.us / 1'000'000));
@@ -98,8 +98,8 @@ Phase phase_of(const Operation& operation, const MailboxState& live, const std::
 
 }  // namespace
 
-Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked, const IdentitySituation& situation,
-                                       const SinkTraits& traits) {
+Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked,
+                                       const IdentitySituation& situation, const SinkTraits& traits) {
   IdentityChoice choice;
   if (asked) {
     choice.identity = *asked;
@@ -109,7 +109,8 @@ Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked, con
     choice.reason = "a new account";
   } else if (!situation.live_is_empty) {
     choice.identity = situation.live_values_known ? Identity::keep : Identity::renew;
-    choice.reason = situation.live_values_known ? "into the account as it is" : "the UIDs of the account are not known";
+    choice.reason =
+        situation.live_values_known ? "into the account as it is" : "the UIDs of the account are not known";
   } else if (situation.newest_position) {
     choice.identity = Identity::exact;
     choice.reason = "an empty account, to its newest known position";
@@ -124,7 +125,8 @@ Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked, con
                    : choice.identity == Identity::keep ? traits.can_keep
                                                        : traits.can_renew;
   if (!can)
-    return Status(Code::invalid_argument, base::cat("the store cannot give the identity ", name_of(choice.identity)),
+    return Status(Code::invalid_argument,
+                  base::cat("the store cannot give the identity ", name_of(choice.identity)),
                   "choose another identity");
   choice.continuity = choice.identity == Identity::keep ? Continuity::continued : Continuity::reset;
   return choice;

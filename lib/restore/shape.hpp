@@ -25,7 +25,8 @@ struct IdentityChoice {
 };
 // `invalid_argument` for an identity that was asked for and cannot be given.
 [[nodiscard]] Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked,
-                                                     const IdentitySituation& situation, const SinkTraits& traits);
+                                                     const IdentitySituation& situation,
+                                                     const SinkTraits& traits);
 
 // What a renewed UIDVALIDITY has to be above, beside what is recorded and live.
 struct UsedBefore {

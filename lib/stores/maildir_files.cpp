@@ -137,8 +137,10 @@ class Lister {
         sightings_.erase(place);
         return true;
       }
-      if (info.ok()) sighting.info = *info;
-      else if (info.status().code() != Code::not_found) return info.status();
+      if (info.ok())
+        sighting.info = *info;
+      else if (info.status().code() != Code::not_found)
+        return info.status();
     }
     sighting.number = number_;
     return sighting.info.has_value();
@@ -166,7 +168,8 @@ class Lister {
       }
       if (!listed) return Status(Code::not_found, base::cat("message ", base, " has gone"));
     }
-    return Status(Code::busy, base::cat("message ", base, " is renamed too often to be looked at"), "try again");
+    return Status(Code::busy, base::cat("message ", base, " is renamed too often to be looked at"),
+                  "try again");
   }
 
   // What listing `oldest` or a later one had, each message once.

@@ -57,7 +57,8 @@ Result<BackupTarget> BackupTarget::create(std::unique_ptr<Storage> storage, cons
   if (Status s = crypto::random_bytes(file.digest_key.bytes); !s.ok()) return s;
   file.created = options.clock->now();
   file.compression_level = options.compression_level;
-  if (Status s = storage->put_if_absent(target::kTargetKey, target::encode_target_file(file)); !s.ok()) return s;
+  if (Status s = storage->put_if_absent(target::kTargetKey, target::encode_target_file(file)); !s.ok())
+    return s;
   if (Status s = storage->sync(); !s.ok()) return s;
   Result<std::shared_ptr<Impl>> impl = make_impl(std::move(storage), options, file);
   if (!impl.ok()) return impl.status();
@@ -167,7 +168,8 @@ Result<redo::SegmentViews> archived_views(BackupTarget::Impl& target, std::vecto
         continue;
       }
     }
-    Result<std::shared_ptr<const redo::SegmentView>> view = open_archived_segment(target.storage, key, target.id);
+    Result<std::shared_ptr<const redo::SegmentView>> view =
+        open_archived_segment(target.storage, key, target.id);
     if (!view.ok()) {
       if (!damages) return view.status();
       damages->push_back({key, view.status().message(), {}});

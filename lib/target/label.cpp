@@ -20,9 +20,12 @@ Civil civil_of(Time time) {
   const sys_days date = floor<days>(instant);
   const year_month_day ymd{date};
   const auto rest = floor<milliseconds>(instant - date).count();
-  return {static_cast<int>(ymd.year()),           static_cast<unsigned>(ymd.month()),
-          static_cast<unsigned>(ymd.day()),       static_cast<unsigned>(rest / 3'600'000),
-          static_cast<unsigned>(rest / 60'000 % 60), static_cast<unsigned>(rest / 1000 % 60),
+  return {static_cast<int>(ymd.year()),
+          static_cast<unsigned>(ymd.month()),
+          static_cast<unsigned>(ymd.day()),
+          static_cast<unsigned>(rest / 3'600'000),
+          static_cast<unsigned>(rest / 60'000 % 60),
+          static_cast<unsigned>(rest / 1000 % 60),
           static_cast<unsigned>(rest % 1000)};
 }
 
@@ -39,7 +42,8 @@ std::optional<Time> parse_time_part(std::string_view text) {
   using namespace std::chrono;
   if (text.size() != kTimePartLength || text[8] != '.' || text[15] != '.') return std::nullopt;
   const auto y = digits(text, 0, 4), mo = digits(text, 4, 2), d = digits(text, 6, 2);
-  const auto h = digits(text, 9, 2), mi = digits(text, 11, 2), s = digits(text, 13, 2), ms = digits(text, 16, 3);
+  const auto h = digits(text, 9, 2), mi = digits(text, 11, 2), s = digits(text, 13, 2),
+             ms = digits(text, 16, 3);
   if (!y || !mo || !d || !h || !mi || !s || !ms) return std::nullopt;
   const year_month_day date{year{static_cast<int>(*y)}, month{*mo}, day{*d}};
   if (!date.ok() || *h > 23 || *mi > 59 || *s > 59) return std::nullopt;
@@ -52,9 +56,10 @@ std::optional<Time> parse_time_part(std::string_view text) {
 std::string make_label(SessionType type, Time began) {
   const Civil c = civil_of(began);
   using base::padded;
-  return base::cat(type == SessionType::full ? "full-" : "incr-", padded(static_cast<std::uint64_t>(c.year), 4),
-                   padded(c.month, 2), padded(c.day, 2), ".", padded(c.hour, 2), padded(c.minute, 2),
-                   padded(c.second, 2), ".", padded(c.millisecond, 3));
+  return base::cat(type == SessionType::full ? "full-" : "incr-",
+                   padded(static_cast<std::uint64_t>(c.year), 4), padded(c.month, 2), padded(c.day, 2), ".",
+                   padded(c.hour, 2), padded(c.minute, 2), padded(c.second, 2), ".",
+                   padded(c.millisecond, 3));
 }
 
 std::optional<ParsedLabel> parse_label(std::string_view label) {

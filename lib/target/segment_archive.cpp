@@ -259,8 +259,11 @@ class ArchivedView final : public redo::SegmentView, public std::enable_shared_f
  public:
   ArchivedView(std::shared_ptr<Storage> storage, std::string key, Bytes header_bytes, SegmentHeader header,
                ArchiveIndex index)
-      : storage_(std::move(storage)), key_(std::move(key)), header_bytes_(std::move(header_bytes)),
-        header_(std::move(header)), index_(std::move(index)) {
+      : storage_(std::move(storage)),
+        key_(std::move(key)),
+        header_bytes_(std::move(header_bytes)),
+        header_(std::move(header)),
+        index_(std::move(index)) {
     index_.info.incarnation = header_.incarnation;
     index_.info.sequence = header_.sequence;
     index_.info.first_lsn = header_.first_lsn;
@@ -273,15 +276,17 @@ class ArchivedView final : public redo::SegmentView, public std::enable_shared_f
   }
   [[nodiscard]] bool is_complete() const noexcept override { return true; }
   [[nodiscard]] SegmentInfo info() const override { return index_.info; }
-  [[nodiscard]] Result<std::unique_ptr<redo::RecordStream>> records(const RecordFilter& filter) const override;
+  [[nodiscard]] Result<std::unique_ptr<redo::RecordStream>> records(
+      const RecordFilter& filter) const override;
   [[nodiscard]] Result<Record> record(Lsn lsn, std::uint64_t offset) const override;
-  [[nodiscard]] Result<std::optional<redo::ContentPlace>> find_content(const ContentRef& content) const override {
+  [[nodiscard]] Result<std::optional<redo::ContentPlace>> find_content(
+      const ContentRef& content) const override {
     for (const redo::ContentPlace& place : index_.contents)
       if (place.content == content) return std::optional(place);
     return std::optional<redo::ContentPlace>();
   }
-  [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(const ContentRef& content,
-                                                                   const redo::SegmentViews&) const override {
+  [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(
+      const ContentRef& content, const redo::SegmentViews&) const override {
     return Status(Code::not_found, base::cat("content ", content.digest.to_string(),
                                              " was moved from segment ", header_.sequence, " to the target"));
   }
@@ -363,7 +368,8 @@ class ArchivedRecords final : public redo::RecordStream {
  private:
   [[nodiscard]] bool matches(const Record& record) const {
     const Lsn lsn = record.head.lsn;
-    return lsn > filter_.after && lsn <= filter_.until && (redo::kind_bit(record.head.kind) & filter_.kinds) != 0 &&
+    return lsn > filter_.after && lsn <= filter_.until &&
+           (redo::kind_bit(record.head.kind) & filter_.kinds) != 0 &&
            (filter_.account_id.empty() || record.account_id() == filter_.account_id);
   }
   [[nodiscard]] Status load(std::uint32_t number) {
@@ -394,9 +400,8 @@ Result<std::unique_ptr<redo::RecordStream>> ArchivedView::records(const RecordFi
 }
 
 Result<Record> ArchivedView::record(Lsn lsn, std::uint64_t) const {
-  const auto frame = std::find_if(index_.frames.begin(), index_.frames.end(), [&](const Frame& f) {
-    return f.first_lsn <= lsn && lsn <= f.last_lsn;
-  });
+  const auto frame = std::find_if(index_.frames.begin(), index_.frames.end(),
+                                  [&](const Frame& f) { return f.first_lsn <= lsn && lsn <= f.last_lsn; });
   if (frame != index_.frames.end()) {
     Result<std::vector<Record>> records = read_frame(static_cast<std::size_t>(frame - index_.frames.begin()));
     if (!records.ok()) return records.status();
@@ -407,8 +412,8 @@ Result<Record> ArchivedView::record(Lsn lsn, std::uint64_t) const {
 }
 
 // Copies records, content apart, and stores content that ends in this segment.
-Status copy_records(const redo::SegmentView& view, const redo::SegmentViews& all, content::ContentWriter& content,
-                    ArchiveBuilder& builder) {
+Status copy_records(const redo::SegmentView& view, const redo::SegmentViews& all,
+                    content::ContentWriter& content, ArchiveBuilder& builder) {
   RecordFilter filter;
   filter.content_bytes = false;
   Result<std::unique_ptr<redo::RecordStream>> stream = view.records(filter);
@@ -453,10 +458,12 @@ Status diverged(std::string_view key) {
 }  // namespace
 
 std::string segment_key(const Id128& log, const Id128& incarnation, std::uint64_t sequence) {
-  return base::cat("redologs/", log.to_string(), ".", incarnation.to_string(), "/", redo::segment_name(sequence));
+  return base::cat("redologs/", log.to_string(), ".", incarnation.to_string(), "/",
+                   redo::segment_name(sequence));
 }
 
-Status archive_segment(const redo::SegmentView& view, const redo::SegmentViews& all, const ArchiveInto& into) {
+Status archive_segment(const redo::SegmentView& view, const redo::SegmentViews& all,
+                       const ArchiveInto& into) {
   const SegmentHeader& header = view.header();
   const std::string key = segment_key(header.log, header.incarnation, header.sequence);
   ArchiveBuilder builder(into.target, header, into.compression_level);
@@ -498,7 +505,8 @@ Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(std::shar
   base::ByteReader checksum_in(ByteView(*header_bytes).subspan(header_length - 4));
   if (checksum_in.u32() != base::crc32c(covered)) return damaged(key, "checksum of the header is wrong");
   if (version > kArchiveVersion || features != 0)
-    return Status(Code::unsupported, base::cat(key, ": format ", version, " is newer than this version knows"));
+    return Status(Code::unsupported,
+                  base::cat(key, ": format ", version, " is newer than this version knows"));
   (void)in.id();
   if (in.id() != target) return damaged(key, "belongs to another target");
   const Result<SegmentHeader> header = redo::decode_header_copy(in.bytes(), 0);
@@ -516,7 +524,8 @@ Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(std::shar
     return damaged(key, "checksum of the footer is wrong");
   if (index_offset < header_length || index_offset > object->size - kFooterBytes)
     return damaged(key, "the index is outside of the object");
-  const Result<Bytes> stored = storage->get_range(key, index_offset, object->size - kFooterBytes - index_offset);
+  const Result<Bytes> stored =
+      storage->get_range(key, index_offset, object->size - kFooterBytes - index_offset);
   if (!stored.ok()) return stored.status();
   if (index_checksum != place_checksum(*header_bytes, UINT64_MAX, *stored))
     return damaged(key, "checksum of the index is wrong");
@@ -524,9 +533,8 @@ Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(std::shar
   if (!raw.ok()) return raw.status().with_context(key);
   std::optional<ArchiveIndex> index = decode_index(*raw);
   if (!index) return damaged(key, "the index cannot be read");
-  return std::shared_ptr<const redo::SegmentView>(
-      std::make_shared<ArchivedView>(std::move(storage), std::move(key), *std::move(header_bytes), *header,
-                                     *std::move(index)));
+  return std::shared_ptr<const redo::SegmentView>(std::make_shared<ArchivedView>(
+      std::move(storage), std::move(key), *std::move(header_bytes), *header, *std::move(index)));
 }
 
 Status check_same_segment(const redo::SegmentView& of_log, const redo::SegmentView& archived,
@@ -540,8 +548,8 @@ Status check_same_segment(const redo::SegmentView& of_log, const redo::SegmentVi
   if (!theirs.ok()) return theirs.status();
   // Checksums would not do: a content piece is archived as a stub.
   const auto key_of = [](const Record& record) {
-    return std::tuple(record.head.kind, record.head.wall_time, record.head.commit_time, record.head.transaction,
-                      std::string(record.account_id()), record.offset);
+    return std::tuple(record.head.kind, record.head.wall_time, record.head.commit_time,
+                      record.head.transaction, std::string(record.account_id()), record.offset);
   };
   return key_of(*ours) == key_of(*theirs) ? Status() : diverged(key);
 }

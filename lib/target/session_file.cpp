@@ -12,8 +12,9 @@ namespace {
 
 constexpr unsigned kSessionFileVersion = 1;
 
-constexpr std::array kSessionStatuses = {SessionStatus::running, SessionStatus::completed, SessionStatus::partial,
-                                         SessionStatus::failed, SessionStatus::interrupted};
+constexpr std::array kSessionStatuses = {SessionStatus::running, SessionStatus::completed,
+                                         SessionStatus::partial, SessionStatus::failed,
+                                         SessionStatus::interrupted};
 constexpr std::array kAccountStatuses = {AccountStatus::not_started, AccountStatus::in_progress,
                                          AccountStatus::completed, AccountStatus::error};
 constexpr std::array kSessionTypes = {SessionType::full, SessionType::incremental};
@@ -150,7 +151,8 @@ SessionAccount get_account(const pugi::xml_node& node, Status& failure) {
   const pugi::xml_node digest_node = node.child("digest");
   const Fields digests(digest_node, failure);
   for (DigestClass c : kClasses)
-    account.digest.classes[static_cast<std::size_t>(c)].bytes = digests.digest(std::string(name_of(c)).c_str()).bytes;
+    account.digest.classes[static_cast<std::size_t>(c)].bytes =
+        digests.digest(std::string(name_of(c)).c_str()).bytes;
   return account;
 }
 
@@ -159,7 +161,8 @@ Status check_version(const pugi::xml_node& root, const char* name, std::string_v
   const std::optional<std::uint64_t> version = base::parse_decimal(root.attribute("format").value());
   if (!version) return Status(Code::damaged, base::cat(where, ": no format version"));
   if (*version > kSessionFileVersion)
-    return Status(Code::unsupported, base::cat(where, ": format ", *version, " is newer than this version knows"),
+    return Status(Code::unsupported,
+                  base::cat(where, ": format ", *version, " is newer than this version knows"),
                   "use the version of restante that wrote it, or a newer one");
   return {};
 }
@@ -224,9 +227,9 @@ void get_running(const pugi::xml_node& root, SessionRecord& record, Status& fail
   record.info.owner = Fields(root, failure).text("owner");
   const pugi::xml_node process_node = root.child("process");
   const Fields process(process_node, failure);
-  record.process = os::ProcessIdentity{process.text("host"), process_node.attribute("boot").value(),
-                                       process.number("pid-namespace"), process.number("pid"),
-                                       process.number("start")};
+  record.process =
+      os::ProcessIdentity{process.text("host"), process_node.attribute("boot").value(),
+                          process.number("pid-namespace"), process.number("pid"), process.number("start")};
   const pugi::xml_node progress_node = root.child("progress");
   const Fields fields(progress_node, failure);
   Progress progress;

@@ -1,5 +1,6 @@
 #pragma once
-// session.xml, status.xml of a running session (the same, with its process and progress) and accounts.xml. Specified in docs/format/target.md.
+// session.xml, status.xml of a running session (the same, with its process and progress) and accounts.xml.
+// Specified in docs/format/target.md.
 
 #include <map>
 #include <optional>

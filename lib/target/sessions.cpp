@@ -67,7 +67,8 @@ Result<RecordPointer> published_session(BackupTarget::Impl& target, std::string_
   Result<SessionRecord> record = decode_session(*file, key);
   if (!record.ok()) return record.status();
   if (record->info.label != label)
-    return Status(Code::damaged, base::cat(key, ": says that it is session ", base::escape(record->info.label)));
+    return Status(Code::damaged,
+                  base::cat(key, ": says that it is session ", base::escape(record->info.label)));
   const auto pointer = std::make_shared<const SessionRecord>(*std::move(record));
   const std::scoped_lock lock(target.mutex);
   target.published.emplace(label, pointer);
@@ -99,7 +100,8 @@ Result<std::vector<RecordPointer>> unpublished_sessions(BackupTarget::Impl& targ
     const Result<Bytes> file = target.storage->get(key, base::kMaxSessionFileBytes);
     if (file.ok()) {
       // A status that cannot be read is that of an interrupted session: it is never the base of anything.
-      if (Result<SessionRecord> decoded = decode_session(*file, key); decoded.ok()) record = *std::move(decoded);
+      if (Result<SessionRecord> decoded = decode_session(*file, key); decoded.ok())
+        record = *std::move(decoded);
     }
     record.info.label = label;
     record.info.type = parse_label(label)->type;
@@ -168,7 +170,9 @@ std::vector<TargetAccount> accounts_of(const std::vector<target::RecordPointer>&
 
 }  // namespace
 
-std::string_view name_of(SessionType type) noexcept { return type == SessionType::full ? "full" : "incremental"; }
+std::string_view name_of(SessionType type) noexcept {
+  return type == SessionType::full ? "full" : "incremental";
+}
 
 std::string_view name_of(SessionStatus status) noexcept {
   switch (status) {
@@ -260,8 +264,10 @@ Status BackupTarget::request_abort(std::string_view label) const {
   const Result<SessionInfo> info = session(label);
   if (!info.ok()) return info.status();
   if (info->status != SessionStatus::running)
-    return Status(Code::not_found, base::cat("session ", label, " is not running, it is ", name_of(info->status)));
-  if (Status s = impl_->storage->put(target::running_prefix(label) + std::string(target::kAbortFile), {}); !s.ok())
+    return Status(Code::not_found,
+                  base::cat("session ", label, " is not running, it is ", name_of(info->status)));
+  if (Status s = impl_->storage->put(target::running_prefix(label) + std::string(target::kAbortFile), {});
+      !s.ok())
     return s;
   return {};
 }

@@ -21,8 +21,8 @@ Bytes section_header(const Id128& target, std::string_view account_id) {
   base::ByteWriter writer(out);
   writer.raw(as_bytes(kSnapshotMagic));
   writer.u16(kSnapshotVersion);
-  writer.u16(0);           // required features
-  writer.raw(Id128{});     // key id: none
+  writer.u16(0);        // required features
+  writer.raw(Id128{});  // key id: none
   writer.raw(target);
   writer.text(account_id);
   writer.u32(base::crc32c(out));
@@ -155,13 +155,12 @@ class SectionReader {
 
  private:
   [[nodiscard]] Status fill(std::size_t wanted) {
-    if (part_ == parts_.size())
-      return Status(Code::damaged, base::cat(where(), ": snapshot ends too early"));
+    if (part_ == parts_.size()) return Status(Code::damaged, base::cat(where(), ": snapshot ends too early"));
     buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(at_));
     at_ = 0;
     const ObjectPart& part = parts_[part_];
-    const std::uint64_t step =
-        std::min<std::uint64_t>(part.length - offset_, std::max<std::uint64_t>(wanted, base::kSnapshotReadBytes));
+    const std::uint64_t step = std::min<std::uint64_t>(
+        part.length - offset_, std::max<std::uint64_t>(wanted, base::kSnapshotReadBytes));
     Result<Bytes> bytes = storage_->get_range(prefix_ + part.object, part.offset + offset_, step);
     if (!bytes.ok()) return bytes.status();
     buffer_.insert(buffer_.end(), bytes->begin(), bytes->end());

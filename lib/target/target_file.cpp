@@ -38,8 +38,11 @@ Bytes encode_target_file(const TargetFile& file) {
 }
 
 Result<TargetFile> decode_target_file(ByteView bytes, std::string_view where) {
-  const auto damaged = [&](std::string_view what) { return Status(Code::damaged, base::cat(where, ": ", what)); };
-  const nlohmann::ordered_json json = nlohmann::ordered_json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  const auto damaged = [&](std::string_view what) {
+    return Status(Code::damaged, base::cat(where, ": ", what));
+  };
+  const nlohmann::ordered_json json =
+      nlohmann::ordered_json::parse(bytes.begin(), bytes.end(), nullptr, false);
   if (!json.is_object() || json.value("format", nlohmann::ordered_json()) != kFormat)
     return damaged("not the description of a restante target");
   const auto number = [&](const char* name) -> std::optional<std::int64_t> {
@@ -55,7 +58,8 @@ Result<TargetFile> decode_target_file(ByteView bytes, std::string_view where) {
   if (!version) return damaged("no format version");
   const auto features = json.find("required_features");
   if (features == json.end() || !features->is_array()) return damaged("no list of required features");
-  if (*version > kTargetFileVersion || !features->empty() || !json.value("key", nlohmann::ordered_json()).is_null())
+  if (*version > kTargetFileVersion || !features->empty() ||
+      !json.value("key", nlohmann::ordered_json()).is_null())
     return Status(Code::unsupported, base::cat(where, ": made by a newer version (format ", *version, ")"),
                   "use the version of restante that wrote it, or a newer one");
   if (text(kCheck) != check_of(json)) return damaged("its bytes are not what was written (SHA-256 differs)");

@@ -57,7 +57,8 @@ class Verifier {
     const Status listed = target_.storage->list("sessions/", [&](const ObjectInfo& object) -> Status {
       const std::string_view key = std::string_view(object.key).substr(9);
       const std::string label(key.substr(0, key.find('/')));
-      if (key == base::cat(label, "/", target::kSessionFile) && (options_.label.empty() || options_.label == label))
+      if (key == base::cat(label, "/", target::kSessionFile) &&
+          (options_.label.empty() || options_.label == label))
         labels.insert(label);
       return {};
     });
@@ -75,8 +76,8 @@ class Verifier {
     ++result_.sessions;
     const Result<target::RecordPointer> record = target::published_session(target_, label);
     if (!record.ok())
-      return damage(target::session_prefix(label) + std::string(target::kSessionFile), record.status().message(),
-                    {"the whole session"});
+      return damage(target::session_prefix(label) + std::string(target::kSessionFile),
+                    record.status().message(), {"the whole session"});
     if (const Result<std::vector<Digest>> ids = target::read_content_ids(target_, **record); !ids.ok())
       damage(target::session_prefix(label) + std::string(target::kContentIdsFile), ids.status().message());
     for (const SessionAccount& account : (*record)->info.accounts)
@@ -101,9 +102,8 @@ class Verifier {
   [[nodiscard]] Status read_account(const target::SessionRecord& record, const SessionAccount& account) {
     const auto place = record.snapshots.find(account.id);
     if (place == record.snapshots.end()) return Status(Code::damaged, "session.xml names no snapshot");
-    Result<std::unique_ptr<OpStream>> stream =
-        target::read_snapshot(target_.storage, target::session_prefix(record.info.label), place->second, target_.id,
-                              account.id);
+    Result<std::unique_ptr<OpStream>> stream = target::read_snapshot(
+        target_.storage, target::session_prefix(record.info.label), place->second, target_.id, account.id);
     if (!stream.ok()) return stream.status();
     StateDigester digester(target_.digest_key, account.fields);
     std::vector<std::string> costs;
@@ -136,9 +136,11 @@ class Verifier {
     };
     if (const auto* put = std::get_if<MessagePut>(&operation)) {
       for (const Message& message : put->messages)
-        if (Status s = check(message.content, base::cat("message ", base::escape(message.id))); !s.ok()) return s;
+        if (Status s = check(message.content, base::cat("message ", base::escape(message.id))); !s.ok())
+          return s;
     } else if (const auto* item = std::get_if<ItemPut>(&operation)) {
-      return check(item->item.content, base::cat(base::escape(item->item.kind), " ", base::escape(item->item.id)));
+      return check(item->item.content,
+                   base::cat(base::escape(item->item.kind), " ", base::escape(item->item.id)));
     }
     return {};
   }
@@ -173,7 +175,8 @@ class Verifier {
     if (!sessions.ok()) return missing;  // what is wrong with them is reported with them
     for (const target::RecordPointer& session : *sessions) {
       const SessionInfo& info = session->info;
-      for (std::uint64_t sequence = info.first_sequence; sequence != 0 && sequence <= info.last_sequence; ++sequence)
+      for (std::uint64_t sequence = info.first_sequence; sequence != 0 && sequence <= info.last_sequence;
+           ++sequence)
         if (!there.contains({info.server, sequence})) missing.emplace(info.server, sequence);
     }
     return missing;

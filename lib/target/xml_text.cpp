@@ -39,8 +39,7 @@ std::string to_base64(ByteView bytes) {
     std::uint32_t group = static_cast<std::uint32_t>(bytes[i]) << 16;
     if (n > 1) group |= static_cast<std::uint32_t>(bytes[i + 1]) << 8;
     if (n > 2) group |= bytes[i + 2];
-    for (std::size_t k = 0; k < 4; ++k)
-      out.push_back(k <= n ? kAlphabet[group >> (18 - 6 * k) & 63] : '=');
+    for (std::size_t k = 0; k < 4; ++k) out.push_back(k <= n ? kAlphabet[group >> (18 - 6 * k) & 63] : '=');
   }
   return out;
 }
@@ -79,7 +78,8 @@ Result<std::string> get_text(const pugi::xml_node& parent, const char* name) {
   const std::string_view encoding = node.attribute("encoding").value();
   if (encoding.empty()) return text;
   if (encoding != "base64")
-    return Status(Code::unsupported, base::cat("<", name, "> has the unknown encoding ", base::escape(encoding)));
+    return Status(Code::unsupported,
+                  base::cat("<", name, "> has the unknown encoding ", base::escape(encoding)));
   const std::optional<Bytes> bytes = from_base64(text);
   if (!bytes) return Status(Code::damaged, base::cat("<", name, "> is not base64"));
   return std::string(as_text(*bytes));

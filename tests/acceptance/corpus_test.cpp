@@ -84,8 +84,12 @@ std::size_t lay_out_messages(const fs::path& corpus, const fs::path& mail) {
     if (!entry.is_regular_file()) continue;
     const std::string user = fs::relative(entry.path(), corpus / "messages").begin()->string();
     if (!fs::exists(mail / user)) make_maildir(mail / user);
-    const std::string name = std::to_string(1'500'000'000 + count) + ".M" + std::to_string(count) + "P1.corpus:2,";
-    fs::copy_file(entry.path(), mail / user / "cur" / (name + (count % 3 == 0 ? "S" : count % 7 == 0 ? "FRS" : "")));
+    const std::string name =
+        std::to_string(1'500'000'000 + count) + ".M" + std::to_string(count) + "P1.corpus:2,";
+    fs::copy_file(entry.path(), mail / user / "cur" /
+                                    (name + (count % 3 == 0   ? "S"
+                                             : count % 7 == 0 ? "FRS"
+                                                              : "")));
     ++count;
   }
   return count;
@@ -125,7 +129,8 @@ void lay_out_maildirs(const fs::path& corpus, const fs::path& mail) {
     make_maildir(to);
     // The corpus does not store empty directories, which every folder has.
     for (const fs::directory_entry& folder : fs::directory_iterator(to))
-      if (folder.path().filename().string().starts_with('.') && folder.is_directory()) make_maildir(folder.path());
+      if (folder.path().filename().string().starts_with('.') && folder.is_directory())
+        make_maildir(folder.path());
   }
 }
 
@@ -277,7 +282,8 @@ TEST_CASE("a restore of one message leaves those alone that are there, also if n
   REQUIRE(fs::exists(alice / "cur/1.M1P1.h:2,S"));
 }
 
-TEST_CASE("a Maildir story: delivery, flags, moves and deletion between sessions, and back to a chosen second") {
+TEST_CASE(
+    "a Maildir story: delivery, flags, moves and deletion between sessions, and back to a chosen second") {
   Setting setting;
   const fs::path alice = setting.mail() / "alice";
   const fs::path bob = setting.mail() / "bob";
@@ -316,9 +322,10 @@ TEST_CASE("a Maildir story: delivery, flags, moves and deletion between sessions
       const std::size_t flags = path.find(":2,");
       const fs::path folder = fs::path(path).parent_path();
       const bool message = folder.filename() == "cur" || folder.filename() == "new";
-      shape.emplace(message ? folder.parent_path().string() + (flags == std::string::npos ? "" : path.substr(flags))
-                            : path,
-                    entry.bytes);
+      shape.emplace(
+          message ? folder.parent_path().string() + (flags == std::string::npos ? "" : path.substr(flags))
+                  : path,
+          entry.bytes);
     }
     return shape;
   };

@@ -23,7 +23,8 @@ class MemoryTransaction final : public SinkTransaction {
       staged_ = mailbox->second;
   }
 
-  Status apply(const Operation& operation, ContentOpener& content, std::vector<ElementOutcome>& outcomes) override {
+  Status apply(const Operation& operation, ContentOpener& content,
+               std::vector<ElementOutcome>& outcomes) override {
     const std::scoped_lock lock(host_.mutex);
     if (host_.fail_sink_at-- == 0) return Status(Code::io, "the store broke");
     Operation changed = operation;
@@ -87,7 +88,8 @@ class MemoryTransaction final : public SinkTransaction {
         outcome.outcome = Outcome::refused;
         outcome.reason = "no such folder";
       } else if (message.uid == 0) {
-        std::uint32_t& uid = next.try_emplace(message.folder_id, folder->second.uidnext.value_or(1)).first->second;
+        std::uint32_t& uid =
+            next.try_emplace(message.folder_id, folder->second.uidnext.value_or(1)).first->second;
         const auto there = staged_.messages().find({message.folder_id, message.id});
         message.uidvalidity = outcome.uidvalidity = folder->second.uidvalidity;
         message.uid = outcome.uid = there == staged_.messages().end() ? uid++ : there->second.uid;
@@ -100,7 +102,8 @@ class MemoryTransaction final : public SinkTransaction {
   std::uint32_t host_next_uidvalidity() {
     std::uint32_t highest = 0;
     for (const auto& [id, mailbox] : host_.mailboxes)
-      for (const auto& [folder_id, folder] : mailbox.folders()) highest = std::max(highest, folder.uidvalidity);
+      for (const auto& [folder_id, folder] : mailbox.folders())
+        highest = std::max(highest, folder.uidvalidity);
     for (const auto& [folder_id, folder] : staged_.folders()) highest = std::max(highest, folder.uidvalidity);
     return highest + 1;
   }
@@ -228,11 +231,15 @@ Result<std::string> MemoryHost::find_account(std::string_view address) {
   return Status(Code::not_found, "no such account");
 }
 
-Result<std::string> MemoryHost::new_account_id(std::string_view address) { return "id-of-" + std::string(address); }
+Result<std::string> MemoryHost::new_account_id(std::string_view address) {
+  return "id-of-" + std::string(address);
+}
 
-Result<std::unique_ptr<SinkTransaction>> MemoryHost::begin(std::string_view account_id, const SinkBegin& begin) {
+Result<std::unique_ptr<SinkTransaction>> MemoryHost::begin(std::string_view account_id,
+                                                           const SinkBegin& begin) {
   const std::scoped_lock lock(mutex);
-  if (!begin.create_account && !mailboxes.contains(account_id)) return Status(Code::not_found, "no such account");
+  if (!begin.create_account && !mailboxes.contains(account_id))
+    return Status(Code::not_found, "no such account");
   return std::unique_ptr<SinkTransaction>(new MemoryTransaction(*this, std::string(account_id), begin));
 }
 

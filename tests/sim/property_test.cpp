@@ -279,7 +279,8 @@ TEST_CASE("R3: a UID never names another message than before", "[property]") {
       for (const auto& [key, message] : mailbox.messages()) {
         const auto name = std::tuple(id, message.folder_id, message.uidvalidity, message.uid);
         const auto [entry, is_new] = seen.emplace(name, message.content->digest);
-        INFO(id << " " << message.folder_id << " uidvalidity " << message.uidvalidity << " uid " << message.uid);
+        INFO(id << " " << message.folder_id << " uidvalidity " << message.uidvalidity << " uid "
+                << message.uid);
         REQUIRE(entry->second == message.content->digest);
       }
     }

@@ -152,7 +152,8 @@ TEST_CASE("wrong requests get one clear line with a hint, and nothing is changed
   REQUIRE(f.texts("alice") == "1 2");
 }
 
-TEST_CASE("R3: into a new account with a prefix, UIDs come under a new UIDVALIDITY and the old account stays") {
+TEST_CASE(
+    "R3: into a new account with a prefix, UIDs come under a new UIDVALIDITY and the old account stays") {
   Fixture f;
   f.create_account("alice");
   f.deliver("alice", "1");
@@ -381,7 +382,9 @@ TEST_CASE("R6: at the end of a log whose server is gone, begun transactions are 
   message.uidvalidity = 7;
   message.uid = 2;
   message.content = *f.log->put_content("alice", *reader);
-  { REQUIRE_OK(f.log->begin("alice", std::vector<Operation>{MessagePut{{message}}})); }  // the server dies here
+  {
+    REQUIRE_OK(f.log->begin("alice", std::vector<Operation>{MessagePut{{message}}}));
+  }  // the server dies here
   f.log.reset();
   f.open_log("redo", {});
   RestoreRequest request = Fixture::request_for("alice");
@@ -473,7 +476,8 @@ TEST_CASE("a missing segment is named with how far a restore can go") {
     return {};
   }));
   for (const std::string& key : segments)
-    if (key.find(std::to_string(gone.first_sequence) + ".log") != std::string::npos) REQUIRE_OK(f.memory->remove(key));
+    if (key.find(std::to_string(gone.first_sequence) + ".log") != std::string::npos)
+      REQUIRE_OK(f.memory->remove(key));
   BackupTarget::Options options;
   options.state_directory = f.scratch.file("state");
   options.clock = &f.clock;
@@ -483,7 +487,8 @@ TEST_CASE("a missing segment is named with how far a restore can go") {
   request.stop.backup_only = true;
   const Result<RestorePlan> plan = RestorePlan::make({*opened}, &*f.log, request, f.into());
   REQUIRE_CODE(plan, damaged);
-  REQUIRE(plan.status().message().find("segment " + std::to_string(gone.first_sequence)) != std::string::npos);
+  REQUIRE(plan.status().message().find("segment " + std::to_string(gone.first_sequence)) !=
+          std::string::npos);
   REQUIRE(plan.status().hint().find("--to-lsn") != std::string::npos);
   const Result<TargetVerification> verified = opened->verify({});
   REQUIRE_OK(verified);

@@ -36,7 +36,8 @@ TEST_CASE("a full session is published with its accounts, label and proof") {
   REQUIRE(accounts->size() == 2);
   REQUIRE((*accounts)[0].full_label == info.label);
   REQUIRE(keys_below(*f.memory, "sessions_tmp/").empty());
-  const Result<TargetVerification> verified = f.target->verify({.label = {}, .read_data = true, .cancel = {}, .progress = {}});
+  const Result<TargetVerification> verified =
+      f.target->verify({.label = {}, .read_data = true, .cancel = {}, .progress = {}});
   REQUIRE_OK(verified);
   for (const TargetDamage& damage : verified->damages) FAIL(damage.key << ": " << damage.what);
   REQUIRE(verified->accounts == 2);
@@ -231,7 +232,8 @@ TEST_CASE("a host without a log is suspended for its snapshot and resumed whatev
       if (account == "bob") return Status(Code::io, "the disk broke");
       return host_.snapshot(account, out);
     }
-    Result<std::unique_ptr<ContentReader>> open_content(std::string_view account, const ContentPlace& place) override {
+    Result<std::unique_ptr<ContentReader>> open_content(std::string_view account,
+                                                        const ContentPlace& place) override {
       return host_.open_content(account, place);
     }
     bool can_suspend() const override { return true; }
@@ -280,8 +282,8 @@ TEST_CASE("every storage call fails in turn: nothing half is published, and the 
     const bool past_the_end = f.memory->calls() - calls <= n;
     f.memory->fail_after(UINT64_MAX, Status(Code::internal, "never"), false);
 
-    const Result<std::vector<SessionInfo>> sessions = f.target->sessions({.label = {}, .type = {}, .from = {}, .to = {},
-                                                                          .account = {}, .unpublished = false});
+    const Result<std::vector<SessionInfo>> sessions = f.target->sessions(
+        {.label = {}, .type = {}, .from = {}, .to = {}, .account = {}, .unpublished = false});
     REQUIRE_OK(sessions);
     INFO("storage call " << n << " failed");
     REQUIRE(sessions->size() == (failed ? 1 : 2));
@@ -354,7 +356,8 @@ TEST_CASE("R5: an archived segment never replaces another with other bytes") {
   f.back_up(Session::Kind::full);
   // A clone: the same log directory, continued twice.
   f.log.reset();
-  std::filesystem::copy(f.scratch.file("redo"), f.scratch.file("clone"), std::filesystem::copy_options::recursive);
+  std::filesystem::copy(f.scratch.file("redo"), f.scratch.file("clone"),
+                        std::filesystem::copy_options::recursive);
   f.open_log("redo", {});
   f.deliver("alice", "here");
   f.back_up(Session::Kind::incremental);
@@ -387,14 +390,17 @@ TEST_CASE("sessions of many threads' changes: restore equals the log") {
         const auto reader = read_from_memory(bytes);
         if (!f.log->put_content(name, *reader).ok()) return;
         const std::vector<Operation> put{MessagePut{{message}}};
-        Result<Transaction> transaction = f.log->begin(name, put, {.sync = Sync::lazy, .origin = {}, .ignore_unrecovered = false});
+        Result<Transaction> transaction =
+            f.log->begin(name, put, {.sync = Sync::lazy, .origin = {}, .ignore_unrecovered = false});
         if (!transaction.ok() || !f.host.mailboxes.at(name).apply(put[0]).ok()) return;
         if (!transaction->commit().ok()) return;
         if (i % 3 == 2) {
           const std::vector<Operation> expunge{
               MessageExpunge{"inbox", 7, {{static_cast<std::uint32_t>(i)}, {}}, {}}};
           if (!f.host.mailboxes.at(name).apply(expunge[0]).ok()) return;
-          if (!f.log->append(name, expunge, {.sync = Sync::lazy, .origin = {}, .ignore_unrecovered = false}).ok()) return;
+          if (!f.log->append(name, expunge, {.sync = Sync::lazy, .origin = {}, .ignore_unrecovered = false})
+                   .ok())
+            return;
         }
       }
     });

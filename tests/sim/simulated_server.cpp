@@ -63,7 +63,8 @@ Message SimulatedServer::new_message(const Folder& folder) {
   message.uid = folder.uidnext.value_or(1);
   message.modseq = folder.highest_modseq.value_or(0) + 1;
   message.email_id = "e" + std::to_string(random_.below(1000));
-  message.internal_date = Time{static_cast<std::int64_t>(1'600'000'000'000'000 + random_.below(1'000'000'000))};
+  message.internal_date =
+      Time{static_cast<std::int64_t>(1'600'000'000'000'000 + random_.below(1'000'000'000))};
   message.content = host.keep(random_.bytes(random_.below(200)));
   message.flags = static_cast<std::uint32_t>(random_.below(kAllSystemFlags + 1));
   if (random_.one_in(3)) message.keywords = {"$Forwarded"};
@@ -225,7 +226,8 @@ std::optional<std::size_t> SimulatedServer::first_open(std::string_view account_
 void SimulatedServer::step() { step_beside(random_.pick(account_ids_)); }
 
 void SimulatedServer::step_beside(std::string_view account_id) {
-  if (!open_.empty() && random_.one_in(2)) return go_on(static_cast<std::size_t>(random_.below(open_.size())));
+  if (!open_.empty() && random_.one_in(2))
+    return go_on(static_cast<std::size_t>(random_.below(open_.size())));
   if (random_.one_in(12)) return deliver_to_many();
   const std::string id = random_.one_in(3) ? random_.pick(account_ids_) : std::string(account_id);
   if (!is_locked(id)) change(id, invent(id));
@@ -252,8 +254,10 @@ void SimulatedServer::change(const std::string& account_id, std::vector<Operatio
   for (const Operation& operation : operations) {
     const auto log_content = [&](const std::optional<ContentRef>& content) {
       if (!content) return;
-      const std::unique_ptr<ContentReader> reader = read_from_memory(Bytes(host.contents.at(content->digest)));
-      if (require(log_.put_content(account_id, *reader)) != *content) throw std::runtime_error("another digest");
+      const std::unique_ptr<ContentReader> reader =
+          read_from_memory(Bytes(host.contents.at(content->digest)));
+      if (require(log_.put_content(account_id, *reader)) != *content)
+        throw std::runtime_error("another digest");
     };
     if (const auto* put = std::get_if<MessagePut>(&operation))
       for (const Message& message : put->messages) log_content(message.content);
@@ -265,7 +269,8 @@ void SimulatedServer::change(const std::string& account_id, std::vector<Operatio
     begin(account_id, std::move(operations));
 }
 
-void SimulatedServer::append_after_the_fact(const std::string& account_id, std::vector<Operation> operations) {
+void SimulatedServer::append_after_the_fact(const std::string& account_id,
+                                            std::vector<Operation> operations) {
   for (const Operation& operation : operations) require(host.mailboxes[account_id].apply(operation));
   RedoLog::BeginOptions options;
   options.ignore_unrecovered = true;
@@ -304,7 +309,8 @@ void SimulatedServer::perform(Open& open) {
       Message& message = put->messages[e];
       const auto folder = mailbox.folders().find(message.folder_id);
       if (message.uid != 0 || folder == mailbox.folders().end()) continue;
-      std::uint32_t& uid = next.try_emplace(message.folder_id, folder->second.uidnext.value_or(1)).first->second;
+      std::uint32_t& uid =
+          next.try_emplace(message.folder_id, folder->second.uidnext.value_or(1)).first->second;
       Assigned assigned;
       assigned.operation = o;
       assigned.element = e;
@@ -325,7 +331,8 @@ void SimulatedServer::end(std::size_t index, bool commit) {
     if (open.stage == Stage::applied) host.mailboxes.at(open.account_id) = open.before;
     return require(open.transaction.abort());
   }
-  const Lsn lsn = require(open.transaction.commit(open.assigned, random_.one_in(4) ? Sync::durable : Sync::lazy));
+  const Lsn lsn =
+      require(open.transaction.commit(open.assigned, random_.one_in(4) ? Sync::durable : Sync::lazy));
   remember(open.account_id, lsn, std::move(open.performed));
 }
 

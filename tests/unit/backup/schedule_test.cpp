@@ -42,8 +42,9 @@ TEST_CASE("a cron line in a zone: a skipped hour runs at its end, a repeated one
 }
 
 TEST_CASE("a cron line that is none is refused with the field's name") {
-  for (const char* wrong : {"", "0 1 * *", "0 1 * * 6 x", "60 1 * * 6", "0 24 * * 6", "0 1 0 * 6", "0 1 * 13 6",
-                            "0 1 * * 8", "a 1 * * *", "5-1 * * * *", "*/0 * * * *", "1,,2 * * * *", "1/2 * * * *"}) {
+  for (const char* wrong :
+       {"", "0 1 * *", "0 1 * * 6 x", "60 1 * * 6", "0 24 * * 6", "0 1 0 * 6", "0 1 * 13 6", "0 1 * * 8",
+        "a 1 * * *", "5-1 * * * *", "*/0 * * * *", "1,,2 * * * *", "1/2 * * * *"}) {
     INFO(wrong);
     const Result<CronLine> line = CronLine::parse(wrong);
     REQUIRE_CODE(line, invalid_argument);
@@ -89,7 +90,8 @@ TEST_CASE("a report says what the seed's does") {
   bob.error = "the disk\nbroke";
   info.accounts = {alice, bob};
   const Report report = Report::of(info, TimeZone());
-  REQUIRE(report.subject == "restante: full backup of server1.example.com succeeded in part (full-20070712.155951.123)");
+  REQUIRE(report.subject ==
+          "restante: full backup of server1.example.com succeeded in part (full-20070712.155951.123)");
   REQUIRE(report.body.find("1 of 2") != std::string::npos);
   REQUIRE(report.body.find("3-5") != std::string::npos);
   REQUIRE(report.body.find("bob@example.com: the disk\\x0abroke") != std::string::npos);

@@ -15,16 +15,29 @@ TEST_CASE("a label is type and GMT time, and reads back") {
   const auto parsed = target::parse_label("full-20070712.155951.123");
   REQUIRE(parsed);
   REQUIRE(parsed->began == Time{1'184'255'991'123'000});
-  for (const char* wrong : {"", "full-", "full-20070712.155951.12", "full-20070712.155951.1234", "ful-20070712.155951.123",
-                            "full-20070732.155951.123", "full-20070712.255951.123", "full-20070712-155951.123",
-                            "full-2007071x.155951.123", "../full-20070712.155951.123"})
+  for (const char* wrong :
+       {"", "full-", "full-20070712.155951.12", "full-20070712.155951.1234", "ful-20070712.155951.123",
+        "full-20070732.155951.123", "full-20070712.255951.123", "full-20070712-155951.123",
+        "full-2007071x.155951.123", "../full-20070712.155951.123"})
     REQUIRE_FALSE(target::parse_label(wrong));
 }
 
 TEST_CASE("text of XML files comes back byte for byte") {
   Random random("xml text");
-  std::vector<std::string> texts{"", " ", "plain", " edge", "edge ", "<&>\"'", "]]>", "\r\n", "\t", std::string("\0", 1),
-                                 "\xff\xfe", "gr\xc3\xbc\xc3\x9f", "\xef\xbf\xbe", "\xe2\x80\xa8"};
+  std::vector<std::string> texts{"",
+                                 " ",
+                                 "plain",
+                                 " edge",
+                                 "edge ",
+                                 "<&>\"'",
+                                 "]]>",
+                                 "\r\n",
+                                 "\t",
+                                 std::string("\0", 1),
+                                 "\xff\xfe",
+                                 "gr\xc3\xbc\xc3\x9f",
+                                 "\xef\xbf\xbe",
+                                 "\xe2\x80\xa8"};
   for (int i = 0; i < 300; ++i) {
     const Bytes bytes = random.bytes(random.below(40));
     texts.emplace_back(as_text(bytes));
@@ -50,7 +63,8 @@ TEST_CASE("base64 as RFC 4648 says, and nothing else") {
     REQUIRE(back);
     REQUIRE(as_text(*back) == text);
   }
-  for (const char* wrong : {"Z", "Zg=", "Zg==Zg==", "Z===", "Zm9*", "=Zg="}) REQUIRE_FALSE(target::from_base64(wrong));
+  for (const char* wrong : {"Z", "Zg=", "Zg==Zg==", "Z===", "Zm9*", "=Zg="})
+    REQUIRE_FALSE(target::from_base64(wrong));
 }
 
 TEST_CASE("session.xml keeps everything, and every flipped byte is noticed") {
@@ -75,7 +89,8 @@ TEST_CASE("session.xml keeps everything, and every flipped byte is noticed") {
 TEST_CASE("a session.xml or target.json of a newer version is refused, not guessed at") {
   pugi::xml_document document;
   document.append_child("session").append_attribute("format") = 2;
-  const Result<target::SessionRecord> newer = target::decode_session(target::seal_xml(document), "session.xml");
+  const Result<target::SessionRecord> newer =
+      target::decode_session(target::seal_xml(document), "session.xml");
   REQUIRE_CODE(newer, unsupported);
   REQUIRE_FALSE(newer.status().hint().empty());
 
@@ -116,7 +131,8 @@ TEST_CASE("target.json keeps everything, and a changed digit is noticed") {
 TEST_CASE("accounts.xml keeps ids and addresses as they are") {
   const std::vector<TargetAccount> accounts{{"alice", "alice@example.com", "full-20070712.155951.123", 4100},
                                             {std::string("\x01", 1), "", "incr-20070713.155951.123", 0}};
-  const Result<std::vector<TargetAccount>> back = target::decode_accounts(target::encode_accounts(accounts), "accounts.xml");
+  const Result<std::vector<TargetAccount>> back =
+      target::decode_accounts(target::encode_accounts(accounts), "accounts.xml");
   REQUIRE_OK(back);
   REQUIRE(back->size() == 2);
   REQUIRE((*back)[1].id == accounts[1].id);

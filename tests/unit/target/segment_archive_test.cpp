@@ -21,7 +21,8 @@ class Archive {
     content::StoreOptions store_options;
     store_options.target_id = example_id(16);
     store_options.catalog_dir = scratch.file("catalog");
-    Result<std::unique_ptr<content::ContentStore>> store = content::ContentStore::open(storage, store_options);
+    Result<std::unique_ptr<content::ContentStore>> store =
+        content::ContentStore::open(storage, store_options);
     REQUIRE_OK(store);
     contents = *std::move(store);
     for (int i = 0; i < 40; ++i) {
@@ -101,7 +102,8 @@ void require_same(const std::vector<LoggedTransaction>& a, const std::vector<Log
 
 }  // namespace
 
-TEST_CASE("R10: archived segments hold the same records, positions and times, and their content is in the store") {
+TEST_CASE(
+    "R10: archived segments hold the same records, positions and times, and their content is in the store") {
   Archive a;
   const redo::SegmentViews raw = a.raw();
   const redo::SegmentViews archived = a.archive();
@@ -130,8 +132,10 @@ TEST_CASE("R10: archived segments hold the same records, positions and times, an
     REQUIRE(archived[i]->info().last_time == raw[i]->info().last_time);
     REQUIRE_OK(target::check_same_segment(*raw[i], *archived[i], "key"));
     // Content is not in the archive twice.
-    REQUIRE(a.storage->info(target::segment_key(raw[i]->header().log, raw[i]->header().incarnation,
-                                                raw[i]->header().sequence))->size < raw[i]->info().bytes / 2);
+    REQUIRE(a.storage
+                ->info(target::segment_key(raw[i]->header().log, raw[i]->header().incarnation,
+                                           raw[i]->header().sequence))
+                ->size < raw[i]->info().bytes / 2);
   }
 }
 
