@@ -42,8 +42,9 @@ Result<FileLock> FileLock::acquire(int fd, std::uint64_t offset) {
   return Status(Code::busy, base::cat(what, "another process held it"));
 }
 
-Result<pid_t> FileLock::holder_pid(int fd, std::uint64_t offset) {
+Result<pid_t> FileLock::holder_pid_in(int fd, std::uint64_t offset, std::uint64_t count) {
   struct flock lock = one_byte(F_WRLCK, offset);
+  lock.l_len = static_cast<off_t>(count);
   if (lock_call(fd, F_GETLK, &lock) != 0) {
     const int error = errno;
     return errno_status(error, "read the lock of", path_of(fd));

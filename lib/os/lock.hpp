@@ -24,7 +24,11 @@ class FileLock {
   [[nodiscard]] static Result<FileLock> acquire(int fd, std::uint64_t offset);
   /// The process that holds a lock on that byte, 0 if none does. A lock of the calling process counts as
   /// none, and so does a holder in a pid namespace that this process cannot see into: it answers -1.
-  [[nodiscard]] static Result<pid_t> holder_pid(int fd, std::uint64_t offset);
+  [[nodiscard]] static Result<pid_t> holder_pid(int fd, std::uint64_t offset) {
+    return holder_pid_in(fd, offset, 1);
+  }
+  /// Of the first locked byte of `count`.
+  [[nodiscard]] static Result<pid_t> holder_pid_in(int fd, std::uint64_t offset, std::uint64_t count);
 
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
