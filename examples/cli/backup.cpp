@@ -146,8 +146,8 @@ Exit Backup::run_session(Program& program, const Announce& announce) {
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, "restante backup");
   BackupTarget target = open_target(program, target_);
-  const auto source =
-      open_scanner(program, *store, log, {target}, full_ ? Baseline::replaced_by_full : Baseline::required);
+  const auto source = open_scanner(program, "restante backup", *store, log, {target},
+                                   full_ ? Baseline::replaced_by_full : Baseline::required);
   ConsoleObserver observer(program.console);
   watch_for_stop();
   Session session = begin_session(program, target, *source, log, observer);

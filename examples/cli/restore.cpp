@@ -154,7 +154,7 @@ Exit Restore::run(Program& program) {
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, "restante restore");
   const std::vector<restante::BackupTarget> targets = open_targets(program);
-  const auto source = open_scanner(program, *store, log, targets);
+  const auto source = open_scanner(program, "restante restore", *store, log, targets);
   const RestoreLock lock(program.config.state);
   const auto sink = source->sink_for(*store);
   RestorePlan plan = require(RestorePlan::make(targets, &log, request_, {source.get(), sink.get()}));

@@ -168,7 +168,7 @@ Exit Scan::conclude() const {
 Exit Scan::run(Program& program) {
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, "restante scan");
-  const auto scanner = open_scanner(program, *store, log, open_targets(program));
+  const auto scanner = open_scanner(program, "restante scan", *store, log, open_targets(program));
   watch_for_stop();
   scan_all(program, *scanner, ids(*scanner, *store));
 

@@ -176,7 +176,8 @@ Status allocate_whole(Io& io, int fd, std::uint64_t bytes) {
   const Bytes zeros(1u << 20, 0);
   for (std::uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
     const std::uint64_t step = std::min<std::uint64_t>(zeros.size(), bytes - offset);
-    const Status written = write_all_at(io, fd, ByteView(zeros).first(static_cast<std::size_t>(step)), offset);
+    const Status written =
+        write_all_at(io, fd, ByteView(zeros).first(static_cast<std::size_t>(step)), offset);
     if (!written.ok()) return written;
   }
   return {};

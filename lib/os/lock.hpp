@@ -13,6 +13,10 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "os/fd.hpp"
 
 namespace restante::os {
 
@@ -46,5 +50,10 @@ class FileLock {
   int fd_ = -1;
   std::uint64_t offset_ = 0;
 };
+
+/// Opens the file `name` in a directory, made if need be, and takes it for whoever holds the answer: another
+/// opening of it, in this process or another one, is `busy` with what `holder` said. A forked child holds it
+/// too until it ends or executes another program.
+[[nodiscard]] Result<Fd> take_file(int dirfd, const std::string& name, std::string_view holder);
 
 }  // namespace restante::os

@@ -199,8 +199,8 @@ Status ControlFile::take_slot(const Who& who) {
     std::memcpy(mine.holder, who.holder.data(), mine.holder_bytes);
     return {};
   }
-  return Status(Code::busy,
-                base::cat(kMaxAttached, " processes have the redo log in ", path_, " open, which is the limit"));
+  return Status(Code::busy, base::cat(kMaxAttached, " processes have the redo log in ", path_,
+                                      " open, which is the limit"));
 }
 
 void ControlFile::let_others_in() noexcept {

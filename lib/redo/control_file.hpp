@@ -74,14 +74,13 @@ class ControlFile {
   [[nodiscard]] std::uint64_t lowest_kept() const;
 
   // --- Failure --------------------------------------------------------------------------------------
-  [[nodiscard]] bool is_poisoned() const noexcept {
-    return !poison_before_ && page().poisoned.load() != 0;
-  }
+  [[nodiscard]] bool is_poisoned() const noexcept { return !poison_before_ && page().poisoned.load() != 0; }
   /// False if somebody has done so before.
   bool poison(const Watermark& watermark) noexcept;
 
  private:
-  ControlFile(os::Io& io, os::Fd fd, std::string path) : io_(io), fd_(std::move(fd)), path_(std::move(path)) {}
+  ControlFile(os::Io& io, os::Fd fd, std::string path)
+      : io_(io), fd_(std::move(fd)), path_(std::move(path)) {}
   [[nodiscard]] Status enter(const Who& who);
   [[nodiscard]] Result<bool> somebody_is_attached() const;
   [[nodiscard]] Status make_page();

@@ -1,15 +1,16 @@
 #pragma once
 // The redo log that is open: its state, and which lock guards what.
 //
-// The log belongs to all processes that have it open; what they share lies in `redo.control` (control_page.hpp).
-// Its lock orders the log: whoever has it (`Hold`) encodes, writes and moves the position. Each process keeps
-// what it knows of the log beside that, and brings it up to date when it takes the lock (`pull`) or reads
-// without it (`refresh`). `write_mutex_` guards this, and is taken before the log's lock.
+// The log belongs to all processes that have it open; what they share lies in `redo.control`
+// (control_page.hpp). Its lock orders the log: whoever has it (`Hold`) encodes, writes and moves the
+// position. Each process keeps what it knows of the log beside that, and brings it up to date when it takes
+// the lock (`pull`) or reads without it (`refresh`). `write_mutex_` guards this, and is taken before the
+// log's lock.
 //
-// The lock of whoever syncs is another one, taken last: no lock that writers need is held while fdatasync runs
-// for an acknowledgement; a roll syncs under the log's lock, because the order of segments must not get ahead
-// of the disk. One fdatasync of a segment runs at a time: the system reports a failed write-back to one caller
-// only, and whoever syncs beside that one would be told that all is well.
+// The lock of whoever syncs is another one, taken last: no lock that writers need is held while fdatasync
+// runs for an acknowledgement; a roll syncs under the log's lock, because the order of segments must not get
+// ahead of the disk. One fdatasync of a segment runs at a time: the system reports a failed write-back to one
+// caller only, and whoever syncs beside that one would be told that all is well.
 //
 // `seal_mutex_` and the seal lock of all processes come before all of these: one thread at a time seals or
 // removes segments.
@@ -204,8 +205,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   void drop_spare(Spare& spare) noexcept;
   /// Publishes a segment with `header`. A failure that leaves the directory in doubt sets `in_doubt`.
   /// With `may_be_small` it makes do with `room` where the disk has none for a whole segment.
-  [[nodiscard]] Result<Made> create_segment(redo::SegmentHeader& header, std::uint64_t room, bool may_be_small,
-                                            bool* in_doubt);
+  [[nodiscard]] Result<Made> create_segment(redo::SegmentHeader& header, std::uint64_t room,
+                                            bool may_be_small, bool* in_doubt);
   [[nodiscard]] Result<Spare> take_spare(std::uint64_t bytes);
 
   // --- log_transactions.cpp -------------------------------------------------------------------------
@@ -227,7 +228,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<Lsn> end_transaction(Transaction::Impl& transaction, bool commit,
                                             std::span<const Assigned> assigned, Sync sync);
   /// Those that are open at `end`, in begin order; of one account, or of all if empty.
-  [[nodiscard]] std::vector<redo::OpenTable::Entry> open_transactions(std::string_view account_id, Lsn end) const;
+  [[nodiscard]] std::vector<redo::OpenTable::Entry> open_transactions(std::string_view account_id,
+                                                                      Lsn end) const;
   /// Of an entry whose account id is too long for the table.
   [[nodiscard]] std::string account_in_log(const redo::OpenTransaction& transaction) const;
   [[nodiscard]] Status touch(std::string_view account_id);

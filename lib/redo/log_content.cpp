@@ -182,8 +182,8 @@ std::optional<redo::ContentPlace> RedoLog::Impl::find_near(const ContentRef& con
   } else {
     const redo::ContentSlot slot = control_->page().contents[slot_of(content)];
     if (slot.digest != content.digest || slot.crc != crc_of(slot)) return std::nullopt;
-    found = redo::ContentPlace{{slot.digest, slot.size}, slot.first_sequence, slot.last_sequence,
-                               slot.last_lsn, slot.last_offset};
+    found = redo::ContentPlace{
+        {slot.digest, slot.size}, slot.first_sequence, slot.last_sequence, slot.last_lsn, slot.last_offset};
   }
   const bool is_kept = found->first_sequence >= state_.first_sequence;
   if (found->content != content || !is_near(*found) || !is_kept) return std::nullopt;

@@ -135,7 +135,8 @@ Result<redo::SegmentViews> RedoLog::Impl::views() {
     }
     redo::DurableState durable = control_->page().durable.load();
     const redo::SegmentHeader& header = *segment.header;
-    // Just rolled, or rolled again since: nothing of it is known to be on the disk, or all that is known here.
+    // Just rolled, or rolled again since: nothing of it is known to be on the disk, or all that is known
+    // here.
     if (durable.sequence < header.sequence)
       durable = {header.first_lsn - 1, header.sequence, header.records_begin(), header.created_commit.us};
     if (durable.sequence > header.sequence)

@@ -48,9 +48,9 @@ Result<RedoLog::Impl::Hold> RedoLog::Impl::hold() {
   return held;
 }
 
-// Somebody died while he had the lock. The state is whole, because one word publishes it; what he was about to
-// publish is void. A segment that he named and did not publish would be taken for the newest one by a later
-// recovery, although this one goes on.
+// Somebody died while he had the lock. The state is whole, because one word publishes it; what he was about
+// to publish is void. A segment that he named and did not publish would be taken for the newest one by a
+// later recovery, although this one goes on.
 Status RedoLog::Impl::mend() {
   const redo::WriterState state = control_->page().writer.load();
   open_->repair(state.end);
@@ -80,7 +80,8 @@ Status RedoLog::Impl::refresh() {
 // Others have rolled.
 Status RedoLog::Impl::follow_rolls(const redo::WriterState& state) {
   for (std::uint64_t sequence = state_.sequence + 1; sequence <= state.sequence; ++sequence) {
-    const auto file = std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(sequence));
+    const auto file =
+        std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(sequence));
     Result<redo::SegmentHeader> header = redo::read_header(*file);
     // It may have been removed since, and all before it then.
     if (!header.ok() && header.status().code() == Code::not_found && sequence < state.sequence) {
@@ -88,7 +89,8 @@ Status RedoLog::Impl::follow_rolls(const redo::WriterState& state) {
       continue;
     }
     if (!header.ok()) return header.status();
-    if (!segments_.empty() && segments_.back().header->sequence + 1 == sequence) complete(segments_.back(), *header);
+    if (!segments_.empty() && segments_.back().header->sequence + 1 == sequence)
+      complete(segments_.back(), *header);
     segments_.push_back(
         {file, std::make_shared<const redo::SegmentHeader>(std::move(*header)), nullptr, nullptr, 0, false});
   }
@@ -113,8 +115,7 @@ void RedoLog::Impl::complete(Segment& segment, const redo::SegmentHeader& next) 
 }
 
 void RedoLog::Impl::drop_removed(std::uint64_t first_sequence) {
-  std::erase_if(segments_,
-                [&](const Segment& segment) { return segment.header->sequence < first_sequence; });
+  std::erase_if(segments_, [&](const Segment& segment) { return segment.header->sequence < first_sequence; });
   std::erase_if(recent_, [&](const auto& entry) { return entry.second.first_sequence < first_sequence; });
 }
 

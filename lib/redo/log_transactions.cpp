@@ -120,7 +120,7 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_intent(const Intent& intent, 
 // Writes the record; content that fell too far behind since it was put is put again first.
 Result<RedoLog::Impl::Placed> RedoLog::Impl::log_intent(const Intent& intent, const BeginOptions& options,
                                                         std::uint32_t* place) {
-  for (;;) {
+  for (int round = 1;; ++round) {
     std::vector<ContentRef> stale;
     {
       const Result<Hold> held = hold();
@@ -138,6 +138,15 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::log_intent(const Intent& intent, co
         }
         return write_intent(intent, options.origin, free);
       }
+    }
+    // What does not stay near while the rest is put again never will.
+    std::uint64_t stale_bytes = 0;
+    for (const ContentRef& content : stale) stale_bytes += content.size;
+    const bool is_too_much = stale.size() > 1 && stale_bytes > redo::kContentReach * options_.segment_bytes;
+    if (round > 2 || is_too_much) {
+      return Status(Code::invalid_argument,
+                    "the transaction names more content than the newest segments hold",
+                    "split it into several transactions, each behind the content that it names");
     }
     for (const ContentRef& content : stale) {
       Result<std::unique_ptr<ContentReader>> reader = open_content(content);
@@ -258,8 +267,8 @@ Status RedoLog::Impl::touch(std::string_view account_id) {
 }
 
 std::string RedoLog::Impl::account_in_log(const redo::OpenTransaction& transaction) const {
-  const auto file = std::make_shared<const redo::SegmentFile>(io_, directory_,
-                                                              redo::segment_name(transaction.sequence));
+  const auto file =
+      std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(transaction.sequence));
   redo::SegmentHeader header = identity_;
   header.sequence = transaction.sequence;
   redo::SegmentExtent extent;
@@ -282,9 +291,8 @@ std::vector<redo::OpenTable::Entry> RedoLog::Impl::open_transactions(std::string
     if (!account_id.empty() && entry->transaction.account_id != account_id) continue;
     all.push_back(std::move(*entry));
   }
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return a.transaction.begin_lsn < b.transaction.begin_lsn;
-  });
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.transaction.begin_lsn < b.transaction.begin_lsn; });
   return all;
 }
 

@@ -35,8 +35,7 @@ Status RedoLog::Impl::check_usable() const {
   const std::lock_guard lock(poison_mutex_);
   const std::string cause =
       poison_cause_.ok() ? std::string("another process could not write to it") : poison_cause_.message();
-  return Status(Code::poisoned,
-                base::cat("the redo log in ", base::escape(path_), " failed before: ", cause),
+  return Status(Code::poisoned, base::cat("the redo log in ", base::escape(path_), " failed before: ", cause),
                 "close every handle of the log, in every process, and open it again");
 }
 
@@ -171,10 +170,9 @@ Status RedoLog::Impl::wait_durable(Lsn lsn) {
     }
     const auto left = until - std::chrono::steady_clock::now();
     if (left <= left.zero()) {
-      return Status(Code::timed_out,
-                    base::cat("LSN ", lsn, " of the redo log in ", base::escape(path_),
-                              " is still being written to the disk by ",
-                              control_->name_of(page.sync_holder.load())));
+      return Status(Code::timed_out, base::cat("LSN ", lsn, " of the redo log in ", base::escape(path_),
+                                               " is still being written to the disk by ",
+                                               control_->name_of(page.sync_holder.load())));
     }
     // Whoever dies while he syncs signals nothing: look again now and then.
     page.synced.wait(seen, std::min<std::chrono::nanoseconds>(left, kSyncStep));
@@ -211,8 +209,7 @@ Status RedoLog::Impl::lead_sync(bool after_death) {
 
 Result<int> RedoLog::Impl::sync_fd(std::uint64_t sequence) {
   if (sync_fd_ == nullptr || sync_fd_sequence_ != sequence) {
-    Result<os::Fd> fd =
-        io_.open_at(directory_->get(), redo::segment_name(sequence), O_RDWR | O_NOFOLLOW, 0);
+    Result<os::Fd> fd = io_.open_at(directory_->get(), redo::segment_name(sequence), O_RDWR | O_NOFOLLOW, 0);
     if (!fd.ok()) return fd.status();
     sync_fd_ = std::make_shared<const os::Fd>(std::move(*fd));
     sync_fd_sequence_ = sequence;
@@ -220,8 +217,8 @@ Result<int> RedoLog::Impl::sync_fd(std::uint64_t sequence) {
   return sync_fd_->get();
 }
 
-// Who died may have been told of a failed write-back, and nobody is told twice: what may be clean in the cache
-// and not on the disk is made dirty again. What the cache has lost by then is found out.
+// Who died may have been told of a failed write-back, and nobody is told twice: what may be clean in the
+// cache and not on the disk is made dirty again. What the cache has lost by then is found out.
 Status RedoLog::Impl::write_again(int fd, const redo::WriterState& target) {
   const redo::DurableState durable = control_->page().durable.load();
   const auto file =

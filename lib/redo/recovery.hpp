@@ -21,7 +21,8 @@ struct FoundSegment {
 };
 
 /// `not_found` if there is no such segment.
-[[nodiscard]] Result<FoundSegment> find_segment_file(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
+[[nodiscard]] Result<FoundSegment> find_segment_file(os::Io& io,
+                                                     const std::shared_ptr<const os::Fd>& directory,
                                                      std::uint64_t sequence);
 
 struct FoundLog {

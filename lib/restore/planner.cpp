@@ -174,7 +174,9 @@ class Planner {
     UsedBefore used{0, context_.made_at};
     if (result_.plan.identity == Identity::renew)
       used.uidvalidity = highest_logged_uidvalidity(context_.history, result_.state.full);
-    const MailboxState wanted = shape(recorded_, live_, result_.plan.identity, used);
+    const OwnAttributes own =
+        context_.into.sink ? context_.into.sink->traits().own_attributes : OwnAttributes{};
+    const MailboxState wanted = shape(recorded_, live_, result_.plan.identity, used, own);
     OpVector from;
     OpVector to;
     OpVector change;
