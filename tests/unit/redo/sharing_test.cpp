@@ -1,6 +1,6 @@
 // R7: one log, many processes.
 
-#include <poll.h>
+#include <fcntl.h>
 
 #include <chrono>
 #include <thread>
@@ -252,6 +252,85 @@ TEST_CASE("R7: a process killed at any call of the system stops nobody and loses
     check_whole(*log, acknowledged);
   }
   // Everybody gone, the disk alone.
+  log = Status(Code::internal, "closed");
+  log = RedoLog::open(path, options);
+  REQUIRE_OK(log);
+  check_whole(*log, acknowledged);
+}
+
+TEST_CASE("R7: writers that are killed all the time lose nothing that was acknowledged, and stop nobody") {
+  const ScratchDir dir;
+  const std::string path = dir.file("redo");
+  const ManualClock clock;
+  RedoLog::Options options = options_with(clock, 256u << 10);
+  options.deadline = std::chrono::seconds(20);
+  Result<RedoLog> log = RedoLog::open(path, options);
+  REQUIRE_OK(log);
+  Random random("writers");
+  // A file, because a pipe is full some time.
+  const std::string said = dir.file("said");
+  const auto say_there = [](const os::Fd& fd, const std::string& id) {
+    const std::string line = id + "\n";
+    if (::write(fd.get(), line.data(), line.size()) < 0) ::_exit(9);
+  };
+  using Writer = std::unique_ptr<Child>;
+  int number = 0;
+  const auto begin_writer = [&](Writer& writer) {
+    const std::string name = std::to_string(++number);
+    writer = std::make_unique<Child>([&, name] {
+      const os::Fd file(::open(said.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+      Result<RedoLog> opened = RedoLog::open(path, options);
+      if (!opened.ok()) return 1;
+      const auto write = [&](int t) {
+        RedoLog mine = *opened;
+        for (int i = 0;; ++i) {
+          const std::string id = name + "." + std::to_string(t) + "." + std::to_string(i);
+          RedoLog::BeginOptions begin_options;
+          begin_options.ignore_unrecovered = true;
+          const std::vector<Operation> operations{host_op(id, 700)};
+          bool done = false;
+          if (i % 2 == 0) {
+            done = mine.append("alice", operations, begin_options).ok();
+          } else {
+            Result<Transaction> transaction = mine.begin("bob", operations, begin_options);
+            done = transaction.ok() && transaction->commit({}, Sync::durable).ok();
+          }
+          if (!done) ::_exit(2);
+          say_there(file, id);
+          if (i % 50 == 49 && !mine.roll().ok()) ::_exit(3);
+        }
+      };
+      std::thread other(write, 1);
+      write(0);
+      return 0;
+    });
+  };
+  std::vector<Writer> writers(4);
+  for (Writer& writer : writers) begin_writer(writer);
+  std::set<std::string> acknowledged;
+  const int kills = long_tests() ? 2000 : 60;
+  for (int kill = 0; kill < kills; ++kill) {
+    std::this_thread::sleep_for(std::chrono::microseconds(random.between(1'000, 40'000)));
+    Writer& victim = writers[random.below(writers.size())];
+    victim->kill();
+    REQUIRE(victim->wait() == -SIGKILL);
+    const std::string id = "parent." + std::to_string(kill);
+    REQUIRE_OK(append(*log, "parent", id, 100));
+    acknowledged.insert(id);
+    begin_writer(victim);
+  }
+  for (Writer& writer : writers) {
+    writer->kill();
+    REQUIRE(writer->wait() == -SIGKILL);
+  }
+  const Bytes lines = slurp(said);
+  acknowledged.merge(lines_of(std::string(as_text(lines))));
+  Result<std::vector<Transaction>> left = log->recover();
+  REQUIRE_OK(left);
+  for (Transaction& transaction : *left) REQUIRE_OK(transaction.abort());
+  REQUIRE_OK(log->maintain());
+  CHECK(acknowledged.size() > static_cast<std::size_t>(kills));
+  check_whole(*log, acknowledged);
   log = Status(Code::internal, "closed");
   log = RedoLog::open(path, options);
   REQUIRE_OK(log);
