@@ -351,8 +351,11 @@ Result<std::set<Id128>> Session::Impl::line_of_log() const {
 
 // A full counts only if this log goes on from it; one of a log that was lost and not continued does not.
 Status Session::Impl::find_fulls() {
-  const Result<std::vector<target::RecordPointer>> sessions = target::published_sessions(target);
+  std::vector<target::UnreadableSession> unreadable;
+  const Result<std::vector<target::RecordPointer>> sessions = target::published_sessions(target, &unreadable);
   if (!sessions.ok()) return sessions.status();
+  for (const target::UnreadableSession& session : unreadable)
+    warn(session.why, base::cat("session ", session.label, " cannot be read and is passed over"));
   std::set<Id128> line;
   if (options.log) {
     Result<std::set<Id128>> found = line_of_log();
