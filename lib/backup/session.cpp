@@ -151,6 +151,7 @@ struct Session::Impl {
   void run_to_the_end();
   [[nodiscard]] Result<SessionInfo> run();
   [[nodiscard]] Status back_up_everything();
+  [[nodiscard]] Status check_packs() const;
   [[nodiscard]] Status register_consumer();
   [[nodiscard]] Status back_up_server_data();
   [[nodiscard]] Result<std::set<Id128>> line_of_log() const;
@@ -172,9 +173,11 @@ struct Session::Impl {
   [[nodiscard]] Status publish();
   void tidy_up();
   void discard();
+  void warn(std::string_view message) const {
+    if (options.observer) options.observer->log(Observer::Level::warning, message);
+  }
   void warn(const Status& status, std::string_view doing) const {
-    if (!status.ok() && options.observer)
-      options.observer->log(Observer::Level::warning, base::cat(doing, ": ", status.message()));
+    if (!status.ok()) warn(base::cat(doing, ": ", status.message()));
   }
 };
 
@@ -288,6 +291,7 @@ Result<SessionInfo> Session::Impl::run() {
 Status Session::Impl::back_up_everything() {
   progress.began = record.info.began;
   progress.accounts_total = accounts.size();
+  if (Status s = check_packs(); !s.ok()) return s;
   Result<std::unique_ptr<content::ContentWriter>> writer = target.content->writer();
   if (!writer.ok()) return writer.status();
   content = *std::move(writer);
@@ -302,6 +306,16 @@ Status Session::Impl::back_up_everything() {
     if (Status s = archive(); !s.ok()) return s;
   }
   summarize();
+  return {};
+}
+
+// What is in a pack that is not whole is stored again if this session reads it.
+Status Session::Impl::check_packs() const {
+  const Result<std::vector<content::PackWarning>> warnings = target.content->check_ends();
+  if (!warnings.ok()) return warnings.status();
+  for (const content::PackWarning& pack : *warnings)
+    warn(base::cat(pack.pack_key, " is damaged (", pack.what,
+                   "): a full backup stores again what is lost with it, 'verify' tells what it costs now"));
   return {};
 }
 
