@@ -50,7 +50,7 @@ class Abort final : public Command {
         "abort", "ends a running backup or restore", "--label LABEL | --restore",
         "--label asks a running session to end, in whatever process it runs. It becomes a partially "
         "successful "
-        "session: accounts that are finished can be restored. Of an interrupted session, whose process is "
+        "session: accounts that are finished can be restored. If none is, it failed. Of an interrupted session, whose process is "
         "gone, "
         "the leftovers are removed.\n"
         "--restore asks a running restore to end after the current account. If none is running, accounts in "
@@ -67,7 +67,8 @@ class Abort final : public Command {
   }
 
   void check(const restante::TimeZone&) override {
-    if (restore_ && !label_.empty()) fail_usage("--label and --restore exclude each other");
+    if (restore_ && !label_.empty()) 
+      fail_usage("--label and --restore exclude each other", "--label is for sessions, --restore for restores");
     if (!restore_ && label_.empty())
       fail_usage("a label is required: --label LABEL",
                  "'restante query' shows the labels of running sessions");
@@ -92,7 +93,7 @@ Exit Abort::abort_session(Program& program) {
       require(place.target.request_abort(label_));
       program.answer["action"] = "asked_to_end";
       program.console.line(
-          fmt::format("{} was asked to end; it becomes partially successful.", printable(label_)));
+          fmt::format("{} was asked to end. It will be partially successful, or failed if no account of it is finished yet.", printable(label_)));
       return kDone;
     case SessionStatus::interrupted:
       require(place.target.discard_interrupted(label_));

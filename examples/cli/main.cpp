@@ -50,9 +50,11 @@ Exit run_and_answer(const std::vector<std::string>& words, Console& console) {
   }
   answer.finish(exit, status);
   if (!status.ok()) console.error(status);
-  if (console.flush()) return exit;
-  console.error(restante::Status(restante::Code::io, "the output could not be written"));
-  return exit == kDone ? kFailed : exit;
+  const bool written = console.flush();
+  if (!written)
+    console.error(restante::Status(restante::Code::io, exit == kDone ? "done, but the output could not be written"
+                                                                     : "the output could not be written"));
+  return exit_of(exit, written);
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 
 namespace cli {
 
-/// From now on the first SIGINT or SIGTERM only sets a flag; a second one ends the program.
+/// For the beginning of a command: from now on the first SIGINT or SIGTERM only sets a flag; a second one ends the program.
 void watch_for_stop();
 [[nodiscard]] bool stop_requested() noexcept;
+/// Ends a command that has not changed anything yet, if it was asked to end: a `Failure` that says so.
+void end_if_stopped();
 
 }  // namespace cli
