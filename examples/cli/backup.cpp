@@ -75,9 +75,10 @@ std::string hint_of(const Program& program, const restante::RedoLog& log, const 
   const std::vector<std::string> in_doubt = names_in_doubt(log, session);
   if (!in_doubt.empty()) {
     if (const std::optional<int> process = RestoreLock::holder(program.config.state))
-      return fmt::format("process {} restores {}; back up again when it has ended", *process, list_of(in_doubt));
+      return fmt::format("process {} restores {}; back up again when it has ended", *process,
+                         list_of(in_doubt));
     return fmt::format(
-        "a restore of {} broke off: 'restante restore' of it again finishes it, 'restante abort --restore' takes "
+        "a restore of {} broke off: 'restante restore' again finishes it, 'restante abort --restore' takes "
         "it back",
         list_of(in_doubt));
   }
@@ -149,7 +150,7 @@ class Backup final : public Command {
 void Backup::check(const restante::TimeZone&) {
   if (auto_grouped_) fail_usage("--auto-grouped is not available yet", "use --full or --incremental");
   if (synthetic_) fail_usage("--synthetic is not available yet", "use --full or --incremental");
-  if (full_ && incremental_) 
+  if (full_ && incremental_)
     fail_usage("--full and --incremental exclude each other",
                "an incremental session makes a full of accounts that have none");
   accounts_ = accounts_of(accounts_);

@@ -122,7 +122,8 @@ void check_mode(const Section& top) {
   const std::string mode = top.text("mode").value_or("standard");
   if (mode == "standard") return;
   if (mode == "auto-grouped")
-    top.fail_at(*top.node("mode"), "mode = \"auto-grouped\" is not available yet", "write mode = \"standard\"");
+    top.fail_at(*top.node("mode"), "mode = \"auto-grouped\" is not available yet",
+                "write mode = \"standard\"");
   top.fail_at(*top.node("mode"), fmt::format("mode = \"{}\" is unknown", printable(mode)),
               "write mode = \"standard\"");
 }
@@ -133,12 +134,14 @@ void check_pattern(const Section& store, const std::string& path) {
   for (std::size_t at = path.find('%'); at != std::string::npos; at = path.find('%', at + 2)) {
     const std::string variable = path.substr(at, 2);
     if (variable != "%u" && variable != "%n" && variable != "%d")
-      store.fail_at(*store.node("path"), fmt::format("store.path has the unknown variable '{}'", printable(variable)),
+      store.fail_at(*store.node("path"),
+                    fmt::format("store.path has the unknown variable '{}'", printable(variable)),
                     "use %u (address), %n (local part) or %d (domain)");
     tells_name |= variable != "%d";
   }
   if (!tells_name)
-    store.fail_at(*store.node("path"), fmt::format("store.path = \"{}\" does not tell accounts apart", printable(path)),
+    store.fail_at(*store.node("path"),
+                  fmt::format("store.path = \"{}\" does not tell accounts apart", printable(path)),
                   "use %u (address) or %n (local part)");
 }
 
@@ -198,7 +201,8 @@ void check_apart(const Section& section, const char* key, const std::string& pat
   if (!is_among_mailboxes(path, config.store.path)) return;
   const toml::node* node = section.node(key);
   section.fail_line(node == nullptr ? 0 : node->source().begin.line,
-                    fmt::format("{} = \"{}\" is among the mailboxes of the store", section.full(key), printable(path)),
+                    fmt::format("{} = \"{}\" is among the mailboxes of the store", section.full(key),
+                                printable(path)),
                     "name a directory outside of the store");
 }
 

@@ -1,5 +1,7 @@
 // The reference program: mail backup and restore for a store of Maildirs, built on the public C++ API alone.
 
+#include <fmt/format.h>
+
 #include <csignal>
 #include <exception>
 #include <string>
@@ -52,8 +54,9 @@ Exit run_and_answer(const std::vector<std::string>& words, Console& console) {
   if (!status.ok()) console.error(status);
   const bool written = console.flush();
   if (!written)
-    console.error(restante::Status(restante::Code::io, exit == kDone ? "done, but the output could not be written"
-                                                                     : "the output could not be written"));
+    console.error(restante::Status(
+        restante::Code::io,
+        fmt::format("{}the output could not be written", exit == kDone ? "done, but " : "")));
   return exit_of(exit, written);
 }
 

@@ -125,7 +125,8 @@ void RedoDump::check_account(Program& program, const RedoLog& log) const {
   const auto in_store = open_store(program)->find_account(range_.account_id);
   if (in_store.status().code() != restante::Code::not_found) return;
   fail(Status(restante::Code::not_found,
-              fmt::format("there is no account '{}', and no record of one in the redo log", printable(account_)),
+              fmt::format("there is no account '{}' and no record of it in the redo log",
+                          printable(account_)),
               "'restante query -v' shows the accounts of the target"));
 }
 
@@ -155,6 +156,7 @@ Exit RedoDump::run(Program& program) {
     ++shown;
   }
   if (shown == 0 && !account_.empty()) check_account(program, log);
+  if (shown == 0) program.console.line("No record matches.");
   if (!last_damage.empty())
     throw Failure{
         kPartial,

@@ -46,7 +46,8 @@ void check_prefix(const std::string& prefix) {
   for (const char c : prefix) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '@' || c == '/' || byte < 0x20 || byte == 0x7f)
-      fail_usage(fmt::format("--prefix: '{}' has a character that it must not have: '@', '/' or a control character", printable(prefix)), kHint);
+      fail_usage(fmt::format("--prefix: '{}' has '@', '/' or a control character in it", printable(prefix)),
+                 kHint);
   }
   if (!prefix.empty() && prefix.front() == '.')
     fail_usage(fmt::format("--prefix: '{}' begins with a dot", printable(prefix)), kHint);
@@ -159,7 +160,7 @@ void Restore::check(const restante::TimeZone& zone) {
   if (accounts_.empty())
     fail_usage("an account is required: -a ACCOUNT, or -a all",
                "'restante query -v' shows the accounts of each session");
-  if (backup_only_ && full_only_) 
+  if (backup_only_ && full_only_)
     fail_usage("--backup-only and --full-only exclude each other", "--full-only replays no redo log at all");
   check_prefix(prefix_);
 
@@ -268,8 +269,9 @@ Exit Restore::report(Program& program, const RestorePlan& plan, const RestoreRep
   for (const std::string& name : report.not_done) program.answer["not_done"].push_back(json_text(name));
   if (report.status.ok() && refused == 0) return kDone;
   if (report.status.ok())
-    throw Failure{kPartial, Status(restante::Code::partial, fmt::format("{} refused", counted(refused, "object")),
-                                   "the lines 'refused' tell which, and why")};
+    throw Failure{kPartial,
+                  Status(restante::Code::partial, fmt::format("{} refused", counted(refused, "object")),
+                         "the lines 'refused' tell which, and why")};
   if (!report.not_done.empty())
     program.console.line("not done: " + list_of(report.not_done, report.not_done.size()));
   throw Failure{any_done ? kPartial : kFailed, with_program_hint(report.status)};

@@ -32,7 +32,9 @@ class StoppableStorage final : public Storage {
   }
 
   [[nodiscard]] std::string describe() const override { return storage_->describe(); }
-  [[nodiscard]] Status put(std::string_view key, ByteView bytes) override { return storage_->put(key, bytes); }
+  [[nodiscard]] Status put(std::string_view key, ByteView bytes) override {
+    return storage_->put(key, bytes);
+  }
   [[nodiscard]] Status put_if_absent(std::string_view key, ByteView bytes) override {
     return storage_->put_if_absent(key, bytes);
   }

@@ -8,7 +8,8 @@
 
 namespace cli {
 
-/// While it is on, every read of the storages that know it fails with `cancelled` once SIGINT or SIGTERM came.
+/// While it is on, every read of the storages that know it fails with `cancelled` once SIGINT or SIGTERM
+/// came.
 class Interruption {
  public:
   void begin() { on_ = true; }
