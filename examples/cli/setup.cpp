@@ -161,11 +161,12 @@ std::unique_ptr<restante::Scanner> open_scanner(Program& program, restante::Mail
 void refuse_lost_store(Program& program, restante::Scanner& scanner,
                        const std::vector<BackupTarget>& targets) {
   bool has_account = false;
-  require(scanner.list_accounts([&](const restante::Account&) -> Status {
+  const Status listed = scanner.list_accounts([&](const restante::Account&) {
     has_account = true;
-    return {};
-  }));
+    return Status(restante::Code::cancelled, "one is enough");
+  });
   if (has_account) return;
+  require(listed);
   std::size_t known = require(scanner.accounts()).size();
   // The targets know accounts that were deleted too; they are asked only where nothing else is known.
   if (known == 0 && !has_known_states(program))
