@@ -163,6 +163,15 @@ def test_refused_objects_are_done_in_part(site):
     contains(run.out, "refused: ItemPut file outside")
 
 
+def test_prefix_that_makes_a_name_too_long(site):
+    name = "a" * 220
+    site.deliver(name, "one")
+    site.run("init", code=0)
+    site.run("backup", "--full", code=0)
+    words = ["restore", "-a", f"{name}@example.com", "--prefix", "p" * 60]
+    refused(site, *words, parts=("a name of 280 bytes, 255 are possible",))
+
+
 def test_restore_that_stops_half_way(site):
     labels = backed_up(site)
     # Returning messages are written through tmp/.
