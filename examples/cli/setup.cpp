@@ -25,7 +25,9 @@ std::string scan_directory(const Program& program) { return program.config.state
 /// Whether the state of any account, also of one that has gone, is known here.
 bool has_known_states(const Program& program) {
   std::error_code error;
-  return !std::filesystem::is_empty(scan_directory(program), error) && !error;
+  for (const auto& entry : std::filesystem::directory_iterator(scan_directory(program), error))
+    if (entry.path().extension() == ".state") return true;
+  return false;
 }
 
 bool is_in_no_target(const std::vector<BackupTarget>& targets, std::string_view account) {
