@@ -49,10 +49,8 @@ class Abort final : public Command {
     return {
         "abort", "ends a running backup or restore", "--label LABEL | --restore",
         "--label asks a running session to end, in whatever process it runs. It becomes a partially "
-        "successful "
-        "session: accounts that are finished can be restored. Of an interrupted session, whose process is "
-        "gone, "
-        "the leftovers are removed.\n"
+        "successful session: accounts that are finished can be restored. If none is, it failed. Of an "
+        "interrupted session, whose process is gone, the leftovers are removed.\n"
         "--restore asks a running restore to end after the current account. If none is running, accounts in "
         "which a restore broke off are made again what they were before it.",
         "restante abort --label full-20070712.155951.123\n"
@@ -67,7 +65,9 @@ class Abort final : public Command {
   }
 
   void check(const restante::TimeZone&) override {
-    if (restore_ && !label_.empty()) fail_usage("--label and --restore exclude each other");
+    if (restore_ && !label_.empty())
+      fail_usage("--label and --restore exclude each other",
+                 "--label is for sessions, --restore for restores");
     if (!restore_ && label_.empty())
       fail_usage("a label is required: --label LABEL",
                  "'restante query' shows the labels of running sessions");
@@ -91,8 +91,9 @@ Exit Abort::abort_session(Program& program) {
     case SessionStatus::running:
       require(place.target.request_abort(label_));
       program.answer["action"] = "asked_to_end";
-      program.console.line(
-          fmt::format("{} was asked to end; it becomes partially successful.", printable(label_)));
+      program.console.line(fmt::format(
+          "{} was asked to end. It will be partially successful, or failed if no account of it is finished.",
+          printable(label_)));
       return kDone;
     case SessionStatus::interrupted:
       require(place.target.discard_interrupted(label_));

@@ -89,8 +89,7 @@ Exit run_and_tell(Console& console, Messenger& messenger, const std::function<Ex
   console.set_json(false);
   Messenger messenger(pipe);
   const Exit exit = run_and_tell(console, messenger, work);
-  const bool written = console.flush();
-  _exit(written ? exit : kFailed);
+  _exit(exit_of(exit, console.flush()));
 }
 
 Started answer_of(const std::string& message, const std::string& log_file) {

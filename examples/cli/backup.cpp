@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <optional>
 
@@ -13,6 +14,7 @@
 #include "command.hpp"
 #include "observer.hpp"
 #include "progress.hpp"
+#include "restore_lock.hpp"
 #include "setup.hpp"
 #include "signals.hpp"
 #include "text.hpp"
@@ -58,11 +60,38 @@ std::string summary_of(const SessionInfo& session) {
   return out;
 }
 
+/// Accounts that the session refused because a restore of them has not ended.
+std::vector<std::string> names_in_doubt(const restante::RedoLog& log, const SessionInfo& session) {
+  std::vector<std::string> names;
+  for (const restante::RedoLog::Unfinished& unfinished : log.unfinished()) {
+    const SessionAccount* account = session.find(unfinished.account_id);
+    if (unfinished.is_rewind && account != nullptr && account->status == AccountStatus::error)
+      names.push_back(account->address.empty() ? account->id : account->address);
+  }
+  return names;
+}
+
+std::string hint_of(const Program& program, const restante::RedoLog& log, const SessionInfo& session) {
+  const std::vector<std::string> in_doubt = names_in_doubt(log, session);
+  if (!in_doubt.empty()) {
+    if (const std::optional<int> process = RestoreLock::holder(program.config.state))
+      return fmt::format("process {} restores {}; back up again when it has ended", *process,
+                         list_of(in_doubt));
+    return fmt::format(
+        "a restore of {} broke off: 'restante restore' again finishes it, 'restante abort --restore' takes "
+        "it back",
+        list_of(in_doubt));
+  }
+  return session.status == SessionStatus::partial
+             ? fmt::format("'restante query --label {} -v' lists all accounts", session.label)
+             : "no account of the session can be restored";
+}
+
 class Backup final : public Command {
  public:
   Manual manual() const override {
     return {"backup", "runs a backup session",
-            "[--full | --incremental] [-a ACCOUNT...] [--target PATH]\n[--background]",
+            "[--full | --incremental] [-a ACCOUNT...] [--target PATH]\n[--allow-empty] [--background]",
             "Looks for what changed in the store, and writes a session into the target. Its label is the "
             "first line of "
             "the output and shown at once; 'restante query' and 'restante abort' take it.\n"
@@ -74,7 +103,7 @@ class Backup final : public Command {
             "An account that cannot be backed up does not stop the others: the session is then partially "
             "successful and "
             "names it. SIGINT and SIGTERM end the session early in the same way, with the accounts that are "
-            "finished.",
+            "finished; if none is, the session failed.",
             "restante backup --full\n"
             "restante backup -a user1@example.com\n"
             "restante backup --full --background"};
@@ -88,6 +117,9 @@ class Backup final : public Command {
         ->type_name("ACCOUNT");
     app.add_option("--target", target_, "Write to this target; default: the first of the configuration.")
         ->type_name("PATH");
+    app.add_flag("--allow-empty", allow_empty_,
+                 "Go on if the store has no account at all although some were known; they are then logged as "
+                 "removed.");
     app.add_flag(
         "--background", background_,
         "Go on in the background once the label is shown. What it has to say is in the file 'log' of the "
@@ -103,12 +135,13 @@ class Backup final : public Command {
   Exit run_session(Program& program, const Announce& announce);
   Session begin_session(Program& program, BackupTarget& target, restante::MailSource& source,
                         restante::RedoLog& log, restante::Observer& observer);
-  Exit report(Program& program, const SessionInfo& session) const;
+  Exit report(Program& program, const restante::RedoLog& log, const SessionInfo& session) const;
 
   bool full_ = false;
   bool incremental_ = false;
   std::vector<std::string> accounts_;
   std::string target_;
+  bool allow_empty_ = false;
   bool background_ = false;
   bool auto_grouped_ = false;
   bool synthetic_ = false;
@@ -117,13 +150,14 @@ class Backup final : public Command {
 void Backup::check(const restante::TimeZone&) {
   if (auto_grouped_) fail_usage("--auto-grouped is not available yet", "use --full or --incremental");
   if (synthetic_) fail_usage("--synthetic is not available yet", "use --full or --incremental");
-  if (full_ && incremental_) fail_usage("--full and --incremental exclude each other");
+  if (full_ && incremental_)
+    fail_usage("--full and --incremental exclude each other",
+               "an incremental session makes a full of accounts that have none");
   accounts_ = accounts_of(accounts_);
 }
 
 Exit Backup::run(Program& program) {
-  if (program.config.mode == Config::Mode::auto_grouped && !full_ && !incremental_)
-    fail_usage("mode = \"auto-grouped\" is not available yet", "say --full or --incremental");
+  watch_for_stop();
   // The background process runs in another directory.
   target_ = target_.empty() ? program.config.targets.front() : std::filesystem::absolute(target_).string();
   if (!background_)
@@ -139,7 +173,12 @@ Exit Backup::run(Program& program) {
   program.console.line(started.label);
   program.answer["label"] = started.label;
   program.answer["pid"] = started.pid;
-  return kDone;
+  if (!stop_requested()) return kDone;
+  kill(started.pid, SIGTERM);
+  throw Failure{kPartial,
+                Status(restante::Code::cancelled,
+                       fmt::format("interrupted; the session in process {} was asked to end", started.pid),
+                       fmt::format("'restante query --label {}' tells what became of it", started.label))};
 }
 
 Exit Backup::run_session(Program& program, const Announce& announce) {
@@ -148,9 +187,11 @@ Exit Backup::run_session(Program& program, const Announce& announce) {
   BackupTarget target = open_target(program, target_);
   const auto source = open_scanner(program, "restante backup", *store, log, {target},
                                    full_ ? Baseline::replaced_by_full : Baseline::required);
+  if (!allow_empty_) refuse_lost_store(program, *source, {target});
+  end_if_stopped();
   ConsoleObserver observer(program.console);
-  watch_for_stop();
   Session session = begin_session(program, target, *source, log, observer);
+  end_if_stopped();
   announce(session.label());
   program.answer["label"] = session.label();
 
@@ -158,7 +199,7 @@ Exit Backup::run_session(Program& program, const Announce& announce) {
   run_long(program.console, {.work = [&] { result.emplace(session.run()); },
                              .progress = [&] { return session.progress(); },
                              .stop = [&] { session.abort(); }});
-  return report(program, require(*std::move(result)));
+  return report(program, log, require(*std::move(result)));
 }
 
 Session Backup::begin_session(Program& program, BackupTarget& target, restante::MailSource& source,
@@ -173,7 +214,7 @@ Session Backup::begin_session(Program& program, BackupTarget& target, restante::
   return require(Session::begin(target, options));
 }
 
-Exit Backup::report(Program& program, const SessionInfo& session) const {
+Exit Backup::report(Program& program, const restante::RedoLog& log, const SessionInfo& session) const {
   program.answer["session"] = json_of(session);
   program.console.line(summary_of(session));
   for (const SessionAccount& account : session.accounts)
@@ -191,8 +232,7 @@ Exit Backup::report(Program& program, const SessionInfo& session) const {
   throw Failure{
       partial ? kPartial : kFailed,
       Status(partial ? restante::Code::partial : restante::Code::io, what,
-             partial ? fmt::format("'restante query --label {} -v' lists all accounts", session.label)
-                     : "no account of the session can be restored")};
+             hint_of(program, log, session))};
 }
 
 }  // namespace

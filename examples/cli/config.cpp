@@ -1,7 +1,10 @@
 #include "config.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -19,6 +23,8 @@
 
 namespace cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 /// One table of the file, read strictly.
 class Section {
@@ -86,10 +92,11 @@ class Section {
     fail_usage(fmt::format("{}:{}: {}", printable(file_), line == 0 ? 1 : line, message), hint);
   }
 
- private:
   [[nodiscard]] std::string full(std::string_view key) const {
     return name_.empty() ? printable(key) : fmt::format("{}.{}", name_, printable(key));
   }
+
+ private:
 
   [[nodiscard]] std::string text_of(const toml::node& node, std::string_view key) const {
     const toml::value<std::string>* value = node.as_string();
@@ -111,12 +118,31 @@ std::optional<Section> section_of(const std::string& file, const Section& top, s
   return Section(file, std::string(name), *node->as_table());
 }
 
-Config::Mode mode_of(const Section& top) {
+void check_mode(const Section& top) {
   const std::string mode = top.text("mode").value_or("standard");
-  if (mode == "standard") return Config::Mode::standard;
-  if (mode == "auto-grouped") return Config::Mode::auto_grouped;
+  if (mode == "standard") return;
+  if (mode == "auto-grouped")
+    top.fail_at(*top.node("mode"), "mode = \"auto-grouped\" is not available yet",
+                "write mode = \"standard\"");
   top.fail_at(*top.node("mode"), fmt::format("mode = \"{}\" is unknown", printable(mode)),
-              "modes are standard and auto-grouped");
+              "write mode = \"standard\"");
+}
+
+/// Each "%" of the store's path stands before one of "und", and the path tells accounts apart.
+void check_pattern(const Section& store, const std::string& path) {
+  bool tells_name = path.find('%') == std::string::npos;
+  for (std::size_t at = path.find('%'); at != std::string::npos; at = path.find('%', at + 2)) {
+    const std::string variable = path.substr(at, 2);
+    if (variable != "%u" && variable != "%n" && variable != "%d")
+      store.fail_at(*store.node("path"),
+                    fmt::format("store.path has the unknown variable '{}'", printable(variable)),
+                    "use %u (address), %n (local part) or %d (domain)");
+    tells_name |= variable != "%d";
+  }
+  if (!tells_name)
+    store.fail_at(*store.node("path"),
+                  fmt::format("store.path = \"{}\" does not tell accounts apart", printable(path)),
+                  "use %u (address) or %n (local part)");
 }
 
 void read_store(const std::string& file, const Section& top, Config& config) {
@@ -129,11 +155,55 @@ void read_store(const std::string& file, const Section& top, Config& config) {
     store->fail_at(*store->node("type"), fmt::format("store.type = \"{}\" is not available", printable(type)),
                    "this version has type = \"maildir\"");
   config.store.path = store->path_of(store->required("path", "\"/srv/mail\""), "path");
+  check_pattern(*store, config.store.path);
   config.store.domain = store->text("domain").value_or("");
   // Without a domain in the pattern, accounts would have addresses without one.
   if (config.store.domain.empty() && config.store.path.find("%d") == std::string::npos &&
       config.store.path.find("%u") == std::string::npos)
     store->fail_missing("domain", "\"example.com\"");
+}
+
+/// Without links, as far as the path is there.
+fs::path real_path(const fs::path& path) {
+  std::error_code error;
+  const fs::path real = fs::weakly_canonical(path, error);
+  return (error ? path : real).lexically_normal();
+}
+
+std::vector<std::string> components_of(const fs::path& path) {
+  std::vector<std::string> components;
+  for (const fs::path& component : path)
+    if (component != "" && component != "/") components.push_back(component.string());
+  return components;
+}
+
+/// Whether what is written below `path` could be taken for mail: it is the directory that holds the
+/// mailboxes, or lies in a place of the pattern where one may be.
+bool is_among_mailboxes(const std::string& path, std::string pattern) {
+  if (pattern.find('%') == std::string::npos) pattern += "/%n";
+  const std::size_t root_size = pattern.rfind('/', pattern.find('%'));
+  std::vector<std::string> wanted = components_of(real_path(pattern.substr(0, root_size) + "/"));
+  const std::size_t root = wanted.size();
+  for (const std::string& component : components_of(pattern.substr(root_size))) wanted.push_back(component);
+
+  const std::vector<std::string> components = components_of(real_path(path));
+  for (std::size_t i = 0; i < std::min(components.size(), wanted.size()); ++i) {
+    const bool is_variable = i >= root && wanted[i].find('%') != std::string::npos;
+    if (!is_variable && components[i] != wanted[i]) return false;
+  }
+  if (components.size() >= wanted.size()) return true;
+  return components.size() >= root && wanted[components.size()].find('%') != std::string::npos;
+}
+
+/// What restante writes would be backed up as mail, and be more with every session. Without the key, `path`
+/// is its default.
+void check_apart(const Section& section, const char* key, const std::string& path, const Config& config) {
+  if (!is_among_mailboxes(path, config.store.path)) return;
+  const toml::node* node = section.node(key);
+  section.fail_line(node == nullptr ? 0 : node->source().begin.line,
+                    fmt::format("{} = \"{}\" is among the mailboxes of the store", section.full(key),
+                                printable(path)),
+                    "name a directory outside of the store");
 }
 
 void read_targets(const std::string& file, const Section& top, Config& config) {
@@ -152,6 +222,7 @@ void read_targets(const std::string& file, const Section& top, Config& config) {
     const std::string path = target.path_of(target.required("path", "\"/var/backup/restante\""), "path");
     if (std::find(config.targets.begin(), config.targets.end(), path) != config.targets.end())
       target.fail_at(*target.node("path"), fmt::format("target {} is given twice", printable(path)), "");
+    check_apart(target, "path", path, config);
     config.targets.push_back(path);
   }
 }
@@ -189,15 +260,24 @@ void read_report(const std::string& file, const Section& top, Config& config) {
   config.report.to = section->texts("to");
 }
 
+[[noreturn]] void fail_reading(const std::string& path, const char* why) {
+  fail_usage(fmt::format("cannot read the configuration {}: {}", printable(path), why),
+             "name the file with --config or in RESTANTE_CONFIG");
+}
+
 std::string content_of(const std::string& path) {
+  // A pipe would keep the program waiting for whoever writes into it.
+  const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) fail_reading(path, std::strerror(errno));
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(fdopen(fd, "rb"), &std::fclose);
+  struct stat info {};
+  if (in == nullptr || fstat(fd, &info) != 0) fail_reading(path, std::strerror(errno));
+  if (!S_ISREG(info.st_mode)) fail_reading(path, "it is not a regular file");
   std::string text;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(path.c_str(), "rbe"), &std::fclose);
   std::array<char, 4096> buffer{};
-  while (in != nullptr && std::feof(in.get()) == 0 && std::ferror(in.get()) == 0)
+  while (std::feof(in.get()) == 0 && std::ferror(in.get()) == 0)
     text.append(buffer.data(), std::fread(buffer.data(), 1, buffer.size(), in.get()));
-  if (in == nullptr || std::ferror(in.get()) != 0)
-    fail_usage(fmt::format("cannot read the configuration {}: {}", printable(path), std::strerror(errno)),
-               "name the file with --config or in RESTANTE_CONFIG");
+  if (std::ferror(in.get()) != 0) fail_reading(path, std::strerror(errno));
   return text;
 }
 
@@ -228,12 +308,14 @@ Config read_config(const std::string& path) {
   top.allow_only({"server", "state", "mode", "store", "redo", "target", "auto_grouped", "report"});
   config.server = top.required("server", "\"server1.example.com\"");
   if (top.node("state") != nullptr) config.state = top.path_of(*top.text("state"), "state");
-  config.mode = mode_of(top);
+  check_mode(top);
   read_store(config.file, top, config);
+  check_apart(top, "state", config.state, config);
   config.redo.path = config.state + "/redo";
   if (const std::optional<Section> redo = section_of(config.file, top, "redo")) {
     redo->allow_only({"path"});
     if (redo->node("path") != nullptr) config.redo.path = redo->path_of(*redo->text("path"), "path");
+    check_apart(*redo, "path", config.redo.path, config);
   }
   read_targets(config.file, top, config);
   read_auto_grouped(config.file, top, config);

@@ -12,8 +12,6 @@ struct Config {
 
   std::string server;
   std::string state = "/var/lib/restante";
-  enum class Mode { standard, auto_grouped };
-  Mode mode = Mode::standard;
 
   struct {
     std::string path;
@@ -36,8 +34,8 @@ struct Config {
 /// `option` if it is not empty, else RESTANTE_CONFIG, else /etc/restante.toml.
 [[nodiscard]] std::string config_path(const std::string& option);
 
-/// Reads it strictly: an unknown key, a wrong type or a missing key is a `Failure` of usage that names file
-/// and line.
+/// Reads it strictly: an unknown key, a wrong type, a missing key, or a directory of restante's own among the
+/// mailboxes is a `Failure` of usage that names file and line.
 [[nodiscard]] Config read_config(const std::string& path);
 
 }  // namespace cli

@@ -14,9 +14,14 @@ enum Exit : int {
   kFailed = 1,
   /// The command line or the configuration is wrong.
   kUsage = 2,
-  /// Some of it was done; the output names what was not.
+  /// Some of it was done, and the output names what was not; or all was, and the output could not tell.
   kPartial = 3,
 };
+
+/// The exit code of a command whose output could, or could not, be written.
+[[nodiscard]] constexpr Exit exit_of(Exit exit, bool written) {
+  return exit == kDone && !written ? kPartial : exit;
+}
 
 /// Thrown by the commands, caught once in main.
 struct Failure {

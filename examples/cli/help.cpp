@@ -57,7 +57,8 @@ constexpr std::string_view kExits =
     "  0  done\n"
     "  1  failed; nothing was changed\n"
     "  2  the command line or the configuration is wrong\n"
-    "  3  done in part; the output names what was not\n";
+    "  3  done in part, and the output names what was not; or done, but the\n"
+    "     output could not be written\n";
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 // The reference program: mail backup and restore for a store of Maildirs, built on the public C++ API alone.
 
+#include <fmt/format.h>
+
 #include <csignal>
 #include <exception>
 #include <string>
@@ -50,9 +52,12 @@ Exit run_and_answer(const std::vector<std::string>& words, Console& console) {
   }
   answer.finish(exit, status);
   if (!status.ok()) console.error(status);
-  if (console.flush()) return exit;
-  console.error(restante::Status(restante::Code::io, "the output could not be written"));
-  return exit == kDone ? kFailed : exit;
+  const bool written = console.flush();
+  if (!written)
+    console.error(restante::Status(
+        restante::Code::io,
+        fmt::format("{}the output could not be written", exit == kDone ? "done, but " : "")));
+  return exit_of(exit, written);
 }
 
 }  // namespace

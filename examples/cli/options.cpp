@@ -135,6 +135,10 @@ CommandLine parse_command_line(const Words& words, std::size_t columns) {
     const char* what = word.front() == '-' ? "option" : "argument";
     fail_usage(fmt::format("{}: Unrecognized {} '{}'", name, what, printable(word)), hint);
   }
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& value : option->results())
+      // As if it were not there, it would widen what the command does.
+      if (value.empty()) fail_usage(option->get_name() + ": the value is empty", hint);
   if (help) line.help = command_help(line.command->manual(), app, columns);
   return line;
 }

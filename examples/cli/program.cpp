@@ -21,11 +21,21 @@ std::optional<restante::Time> optional_time_of(const restante::TimeZone& zone, c
   return time_of(zone, option, text);
 }
 
+std::string account_of(std::string word) {
+  for (char& c : word)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return word;
+}
+
 std::vector<std::string> accounts_of(const std::vector<std::string>& words) {
-  for (const std::string& word : words)
-    if (word.empty()) fail_usage("-a: an account's name is empty");
   if (words == std::vector<std::string>{"all"}) return {};
-  return words;
+  std::vector<std::string> names;
+  for (const std::string& word : words) {
+    if (word == "all")
+      fail_usage("-a: 'all' stands alone", "say -a all, or name the accounts without it");
+    names.push_back(account_of(word));
+  }
+  return names;
 }
 
 std::optional<std::uint64_t> optional_number_of(const char* option, const std::string& text) {

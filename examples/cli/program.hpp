@@ -27,7 +27,9 @@ struct Program {
 /// The same; nothing for an option that was not given.
 [[nodiscard]] std::optional<restante::Time> optional_time_of(const restante::TimeZone& zone,
                                                              const char* option, const std::string& text);
-/// What -a named: nothing for all, else the names.
+/// An account as the store names it: lower case.
+[[nodiscard]] std::string account_of(std::string word);
+/// What -a named: nothing for all, else the names. A `Failure` of usage where "all" stands among others.
 [[nodiscard]] std::vector<std::string> accounts_of(const std::vector<std::string>& words);
 /// A whole number of an option, nothing if it was not given.
 [[nodiscard]] std::optional<std::uint64_t> optional_number_of(const char* option, const std::string& text);

@@ -125,6 +125,8 @@ class Query final : public Command {
 
  private:
   std::vector<Found> find(const std::vector<BackupTarget>& targets) const;
+  /// Fails if no session of the targets has the account.
+  void check_account(const std::vector<BackupTarget>& targets) const;
 
   std::string label_;
   std::string type_;
@@ -138,7 +140,7 @@ class Query final : public Command {
 
 void Query::check(const restante::TimeZone& zone) {
   query_.label = label_;
-  query_.account = account_;
+  query_.account = account_of(account_);
   query_.from = optional_time_of(zone, "--from", from_);
   query_.to = optional_time_of(zone, "--to", to_);
   if (type_ == "full") {
@@ -150,6 +152,14 @@ void Query::check(const restante::TimeZone& zone) {
   }
 }
 
+void Query::check_account(const std::vector<BackupTarget>& targets) const {
+  SessionQuery any;
+  any.account = query_.account;
+  for (const BackupTarget& target : targets)
+    if (!require(target.sessions(any)).empty()) return;
+  (void)require(targets.front().find_account(query_.account));
+}
+
 std::vector<Found> Query::find(const std::vector<BackupTarget>& targets) const {
   std::vector<Found> found;
   for (const BackupTarget& target : targets)
@@ -157,8 +167,10 @@ std::vector<Found> Query::find(const std::vector<BackupTarget>& targets) const {
       found.push_back({target.describe(), std::move(session)});
   std::stable_sort(found.begin(), found.end(),
                    [](const Found& a, const Found& b) { return a.session.began > b.session.began; });
-  // A label that nobody has is a mistake, other filters may well find nothing. The target knows what is near.
+  // A label or an account that nobody has is a mistake, other filters may well find nothing. The target knows
+  // what is near.
   if (found.empty() && !label_.empty()) (void)require(targets.front().session(label_));
+  if (found.empty() && !account_.empty()) check_account(targets);
   return found;
 }
 

@@ -80,6 +80,8 @@ class RedoDump final : public Command {
 
  private:
   void show(Program& program, const RecordInfo& record) const;
+  /// Fails if neither the log nor the store knows the account.
+  void check_account(Program& program, const RedoLog& log) const;
 
   std::string account_;
   std::string from_;
@@ -99,7 +101,7 @@ void RedoDump::check(const restante::TimeZone& zone) {
   const std::uint64_t from_lsn = optional_number_of("--from-lsn", from_lsn_).value_or(1);
   range_.after = from_lsn == 0 ? 0 : from_lsn - 1;
   range_.until = optional_number_of("--to-lsn", to_lsn_).value_or(range_.until);
-  range_.account_id = account_;
+  range_.account_id = account_of(account_);
 }
 
 void RedoDump::show(Program& program, const RecordInfo& record) const {
@@ -114,12 +116,27 @@ void RedoDump::show(Program& program, const RecordInfo& record) const {
   program.console.text(text);
 }
 
+void RedoDump::check_account(Program& program, const RedoLog& log) const {
+  restante::ReadRange all;
+  all.account_id = range_.account_id;
+  RecordInfo record;
+  const Result<bool> any = require(log.records(all))->next(record);
+  if (!any.ok() || *any) return;
+  const auto in_store = open_store(program)->find_account(range_.account_id);
+  if (in_store.status().code() != restante::Code::not_found) return;
+  fail(Status(restante::Code::not_found,
+              fmt::format("there is no account '{}' and no record of it in the redo log",
+                          printable(account_)),
+              "'restante query -v' shows the accounts of the target"));
+}
+
 Exit RedoDump::run(Program& program) {
   RedoLog log = open_log(program, "restante redo dump");
   auto cursor = require(log.records(range_));
   program.answer.begin_list("records");
   program.answer["damages"] = Json::array();
   std::string last_damage;
+  std::size_t shown = 0;
   for (RecordInfo record;;) {
     const Result<bool> more = cursor->next(record);
     if (!more.ok()) {
@@ -136,7 +153,10 @@ Exit RedoDump::run(Program& program) {
         (last_time_ && record.commit_time > *last_time_))
       continue;
     show(program, record);
+    ++shown;
   }
+  if (shown == 0 && !account_.empty()) check_account(program, log);
+  if (shown == 0) program.console.line("No record matches.");
   if (!last_damage.empty())
     throw Failure{
         kPartial,

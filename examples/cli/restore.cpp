@@ -37,8 +37,34 @@ std::optional<Identity> identity_of(const std::string& word) {
              "identities are exact, keep and renew");
 }
 
+/// What the prefix makes of an address must be an address of the store still, in the same domain.
+void check_prefix(const std::string& prefix) {
+  constexpr std::size_t kMaxBytes = 64;
+  constexpr const char* kHint = "a prefix is the beginning of an address, for example --prefix restored-";
+  if (prefix.size() > kMaxBytes)
+    fail_usage(fmt::format("--prefix: it has {} bytes, {} are allowed", prefix.size(), kMaxBytes), kHint);
+  for (const char c : prefix) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '@' || c == '/' || byte < 0x20 || byte == 0x7f)
+      fail_usage(fmt::format("--prefix: '{}' has '@', '/' or a control character in it", printable(prefix)),
+                 kHint);
+  }
+  if (!prefix.empty() && prefix.front() == '.')
+    fail_usage(fmt::format("--prefix: '{}' begins with a dot", printable(prefix)), kHint);
+}
+
 const std::string& shown_name(const AccountPlan& plan) {
   return plan.into_address.empty() ? plan.account_id : plan.into_address;
+}
+
+/// Whether a restore of one of the accounts began and has not ended.
+bool is_in_doubt(const restante::RedoLog& log, const RestorePlan& plan) {
+  const std::vector<restante::RedoLog::Unfinished> open = log.unfinished();
+  return std::any_of(open.begin(), open.end(), [&](const restante::RedoLog::Unfinished& unfinished) {
+    return unfinished.is_rewind &&
+           std::any_of(plan.accounts().begin(), plan.accounts().end(),
+                       [&](const AccountPlan& account) { return account.into_id == unfinished.account_id; });
+  });
 }
 
 class Restore final : public Command {
@@ -107,7 +133,7 @@ class Restore final : public Command {
  private:
   void show_plan(Program& program, const RestorePlan& plan) const;
   void refuse_failures(const RestorePlan& plan) const;
-  RestoreReport execute(Program& program, RestorePlan& plan) const;
+  RestoreReport execute(Program& program, const restante::RedoLog& log, RestorePlan& plan) const;
   Exit report(Program& program, const RestorePlan& plan, const RestoreReport& report) const;
 
   std::vector<std::string> accounts_;
@@ -134,7 +160,9 @@ void Restore::check(const restante::TimeZone& zone) {
   if (accounts_.empty())
     fail_usage("an account is required: -a ACCOUNT, or -a all",
                "'restante query -v' shows the accounts of each session");
-  if (backup_only_ && full_only_) fail_usage("--backup-only and --full-only exclude each other");
+  if (backup_only_ && full_only_)
+    fail_usage("--backup-only and --full-only exclude each other", "--full-only replays no redo log at all");
+  check_prefix(prefix_);
 
   request_.accounts = accounts_of(accounts_);
   request_.skip_deleted_accounts = request_.accounts.empty();
@@ -151,21 +179,28 @@ void Restore::check(const restante::TimeZone& zone) {
 }
 
 Exit Restore::run(Program& program) {
+  watch_for_stop();
+  const RestoreLock lock(program.config.state);
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, "restante restore");
-  const std::vector<restante::BackupTarget> targets = open_targets(program);
+  Interruption interruption;
+  const std::vector<restante::BackupTarget> targets = open_targets(program, {}, &interruption);
   const auto source = open_scanner(program, "restante restore", *store, log, targets);
-  const RestoreLock lock(program.config.state);
   const auto sink = source->sink_for(*store);
-  RestorePlan plan = require(RestorePlan::make(targets, &log, request_, {source.get(), sink.get()}));
+  end_if_stopped();
+  interruption.begin();
+  auto made = RestorePlan::make(targets, &log, request_, {source.get(), sink.get()});
+  interruption.end();
+  end_if_stopped();
+  RestorePlan plan = require(std::move(made));
   show_plan(program, plan);
   if (!continue_on_error_) refuse_failures(plan);
   if (dry_run_) {
     program.console.line("Dry run: nothing was changed.");
     return kDone;
   }
-  watch_for_stop();
-  return report(program, plan, execute(program, plan));
+  end_if_stopped();
+  return report(program, plan, execute(program, log, plan));
 }
 
 void Restore::show_plan(Program& program, const RestorePlan& plan) const {
@@ -194,7 +229,7 @@ void Restore::refuse_failures(const RestorePlan& plan) const {
               "nothing was changed; --continue-on-error restores the other accounts"));
 }
 
-RestoreReport Restore::execute(Program& program, RestorePlan& plan) const {
+RestoreReport Restore::execute(Program& program, const restante::RedoLog& log, RestorePlan& plan) const {
   restante::CancelToken cancel;
   std::mutex mutex;
   restante::Progress progress;
@@ -212,24 +247,31 @@ RestoreReport Restore::execute(Program& program, RestorePlan& plan) const {
                                    return progress;
                                  },
                              .stop = [&] { cancel.cancel(); }});
-  return require(*std::move(result));
+  if (!result->ok()) throw Failure{is_in_doubt(log, plan) ? kPartial : kFailed, result->status()};
+  return std::move(*result).value();
 }
 
 Exit Restore::report(Program& program, const RestorePlan& plan, const RestoreReport& report) const {
   program.answer["accounts"] = Json::array();
   program.answer["not_done"] = Json::array();
   bool any_done = false;
+  std::size_t refused = 0;
   for (const AccountReport& account : report.accounts) {
     program.answer["accounts"].push_back(json_of(account));
     const auto planned = std::find_if(plan.accounts().begin(), plan.accounts().end(),
                                       [&](const AccountPlan& p) { return p.into_id == account.into_id; });
     program.console.text(
         text_of(account, planned == plan.accounts().end() ? account.into_id : shown_name(*planned)));
+    refused += account.refused.size();
     any_done |= account.status.ok() || account.logged_at != 0 ||
                 account.created + account.changed + account.removed > 0;
   }
   for (const std::string& name : report.not_done) program.answer["not_done"].push_back(json_text(name));
-  if (report.status.ok()) return kDone;
+  if (report.status.ok() && refused == 0) return kDone;
+  if (report.status.ok())
+    throw Failure{kPartial,
+                  Status(restante::Code::partial, fmt::format("{} refused", counted(refused, "object")),
+                         "the lines 'refused' tell which, and why")};
   if (!report.not_done.empty())
     program.console.line("not done: " + list_of(report.not_done, report.not_done.size()));
   throw Failure{any_done ? kPartial : kFailed, with_program_hint(report.status)};

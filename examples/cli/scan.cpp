@@ -38,7 +38,7 @@ struct Failed {
 class Scan final : public Command {
  public:
   Manual manual() const override {
-    return {"scan", "logs what changed in the store", "[-a ACCOUNT...] [-v]",
+    return {"scan", "logs what changed in the store", "[-a ACCOUNT...] [--allow-empty] [-v]",
             "Compares the store with its last known state and writes the difference to the redo log. Every "
             "scan is a "
             "point that a restore can go back to; 'restante backup' scans by itself.\n"
@@ -51,6 +51,9 @@ class Scan final : public Command {
     app.add_option("-a,--account", accounts_,
                    "Only these accounts, by address or id; 'all' for all (default).")
         ->type_name("ACCOUNT");
+    app.add_flag("--allow-empty", allow_empty_,
+                 "Go on if the store has no account at all although some were known; they are then logged as "
+                 "removed.");
     app.add_flag("-v,--verbose", verbose_,
                  "Accounts without a change too, and the folders of those with one.");
   }
@@ -65,6 +68,7 @@ class Scan final : public Command {
   Exit conclude() const;
 
   std::vector<std::string> accounts_;
+  bool allow_empty_ = false;
   bool verbose_ = false;
   std::vector<ScanReport> reports_;
   std::vector<Failed> failed_;
@@ -92,10 +96,9 @@ std::vector<std::string> Scan::ids(Scanner& scanner, MaildirStore& store) const 
 
 void Scan::scan_all(Program& program, Scanner& scanner, const std::vector<std::string>& ids) {
   std::atomic<std::size_t> done = 0;
-  std::atomic<bool> stop = false;
   const auto work = [&] {
     for (const std::string& id : ids) {
-      if (stop) {
+      if (stop_requested()) {
         not_done_.push_back(id);
         continue;
       }
@@ -115,7 +118,7 @@ void Scan::scan_all(Program& program, Scanner& scanner, const std::vector<std::s
     if (now.accounts_done < ids.size()) now.account_id = ids[now.accounts_done];
     return now;
   };
-  run_long(program.console, {.work = work, .progress = progress, .stop = [&] { stop = true; }});
+  run_long(program.console, {.work = work, .progress = progress, .stop = [] {}});
 }
 
 void Scan::show(Program& program) const {
@@ -166,10 +169,13 @@ Exit Scan::conclude() const {
 }
 
 Exit Scan::run(Program& program) {
+  watch_for_stop();
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, "restante scan");
-  const auto scanner = open_scanner(program, "restante scan", *store, log, open_targets(program));
-  watch_for_stop();
+  const std::vector<restante::BackupTarget> targets = open_targets(program);
+  const auto scanner = open_scanner(program, "restante scan", *store, log, targets);
+  if (!allow_empty_) refuse_lost_store(program, *scanner, targets);
+  end_if_stopped();
   scan_all(program, *scanner, ids(*scanner, *store));
 
   program.answer["accounts"] = Json::array();

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "failure.hpp"
@@ -18,6 +19,16 @@ using restante::Result;
 using restante::Status;
 
 constexpr const char* kInitHint = "'restante init' makes it; it changes nothing that is there";
+
+std::string scan_directory(const Program& program) { return program.config.state + "/scan"; }
+
+/// Whether the state of any account, also of one that has gone, is known here.
+bool has_known_states(const Program& program) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(scan_directory(program), error))
+    if (entry.path().extension() == ".state") return true;
+  return false;
+}
 
 bool is_in_no_target(const std::vector<BackupTarget>& targets, std::string_view account) {
   for (const BackupTarget& target : targets) {
@@ -80,7 +91,9 @@ std::unique_ptr<restante::MaildirStore> open_store(Program& program) {
   };
   auto store = restante::MaildirStore::open(options);
   if (!store.ok())
-    fail(with_hint(store.status(), fmt::format("check [store] in {}", printable(program.config.file))));
+    throw Failure{store.status().code() == restante::Code::invalid_argument ? kUsage : kFailed,
+                  with_hint(store.status(),
+                            fmt::format("check [store] in {}", printable(program.config.file)))};
   return std::move(store).value();
 }
 
@@ -93,27 +106,31 @@ restante::RedoLog open_log(const Program& program, const char* purpose) {
   fail(log.status());
 }
 
-BackupTarget open_target(const Program& program, const std::string& path) {
+BackupTarget open_target(const Program& program, const std::string& path,
+                         const Interruption* interruption) {
   auto storage = restante::open_local_storage(path);
   if (!storage.ok()) {
     if (storage.status().code() == restante::Code::not_found) fail(with_hint(storage.status(), kInitHint));
     fail(storage.status());
   }
+  std::unique_ptr<restante::Storage> used = std::move(storage).value();
+  if (interruption != nullptr) used = make_stoppable(std::move(used), *interruption);
   BackupTarget::Options options;
   options.state_directory = program.config.state;
-  auto target = BackupTarget::open(std::move(storage).value(), options);
+  auto target = BackupTarget::open(std::move(used), options);
   if (target.ok()) return std::move(target).value();
   if (target.status().code() == restante::Code::not_found) fail(with_hint(target.status(), kInitHint));
   fail(target.status());
 }
 
-std::vector<BackupTarget> open_targets(const Program& program, const std::string& path) {
+std::vector<BackupTarget> open_targets(const Program& program, const std::string& path,
+                                       const Interruption* interruption) {
   std::vector<BackupTarget> targets;
   if (!path.empty()) {
-    targets.push_back(open_target(program, path));
+    targets.push_back(open_target(program, path, interruption));
   } else {
     for (const std::string& configured : program.config.targets)
-      targets.push_back(open_target(program, configured));
+      targets.push_back(open_target(program, configured, interruption));
   }
   return targets;
 }
@@ -123,7 +140,7 @@ std::unique_ptr<restante::Scanner> open_scanner(Program& program, const char* pu
                                                 std::vector<BackupTarget> targets, Baseline baseline) {
   restante::Scanner::Options options;
   options.holder = purpose;
-  options.state_directory = program.config.state + "/scan";
+  options.state_directory = scan_directory(program);
   options.baseline = [&program, log, baseline, targets = std::move(targets)](
                          std::string_view account) -> Result<std::vector<Operation>> {
     if (is_in_no_target(targets, account))
@@ -142,6 +159,26 @@ std::unique_ptr<restante::Scanner> open_scanner(Program& program, const char* pu
                     shell_word(account)));
   };
   return require(restante::Scanner::open(store, log, options));
+}
+
+void refuse_lost_store(Program& program, restante::Scanner& scanner,
+                       const std::vector<BackupTarget>& targets) {
+  bool has_account = false;
+  const Status listed = scanner.list_accounts([&](const restante::Account&) {
+    has_account = true;
+    return Status(restante::Code::cancelled, "one is enough");
+  });
+  if (has_account) return;
+  require(listed);
+  std::size_t known = require(scanner.accounts()).size();
+  // The targets know accounts that were deleted too; they are asked only where nothing else is known.
+  if (known == 0 && !has_known_states(program))
+    for (const BackupTarget& target : targets) known = std::max(known, require(target.accounts()).size());
+  if (known == 0) return;
+  fail(Status(restante::Code::not_found,
+              fmt::format("the store in {} is empty; {} {} known", printable(program.config.store.path),
+                          counted(known, "account"), known == 1 ? "was" : "were"),
+              "mount it, or say --allow-empty if all accounts were really removed"));
 }
 
 }  // namespace cli

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "program.hpp"
+#include "stoppable_storage.hpp"
 
 namespace cli {
 
@@ -20,10 +21,13 @@ namespace cli {
 /// `purpose` is shown to others that find the log in use: "restante backup".
 [[nodiscard]] restante::RedoLog open_log(const Program& program, const char* purpose);
 
-[[nodiscard]] restante::BackupTarget open_target(const Program& program, const std::string& path);
+/// With an interruption, signals can end what reads the target; it must outlive the target then.
+[[nodiscard]] restante::BackupTarget open_target(const Program& program, const std::string& path,
+                                                 const Interruption* interruption = nullptr);
 /// All of the configuration, or the one at `path` if it is not empty.
 [[nodiscard]] std::vector<restante::BackupTarget> open_targets(const Program& program,
-                                                               const std::string& path = {});
+                                                               const std::string& path = {},
+                                                               const Interruption* interruption = nullptr);
 
 enum class Baseline {
   /// An account whose known state is lost, and cannot be computed from the targets, fails.
@@ -37,6 +41,11 @@ enum class Baseline {
                                                               const restante::RedoLog& log,
                                                               std::vector<restante::BackupTarget> targets,
                                                               Baseline baseline = Baseline::required);
+
+/// Fails if the store has no account although some were known: then it is more likely not mounted than that
+/// all have gone.
+void refuse_lost_store(Program& program, restante::Scanner& scanner,
+                       const std::vector<restante::BackupTarget>& targets);
 
 /// The failure with this hint in place of its own.
 [[nodiscard]] restante::Status with_hint(const restante::Status& status, const std::string& hint);

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <csignal>
 
+#include "failure.hpp"
+
 namespace cli {
 namespace {
 
@@ -25,5 +27,10 @@ void watch_for_stop() {
 }
 
 bool stop_requested() noexcept { return stop.load(std::memory_order_relaxed); }
+
+void end_if_stopped() {
+  if (stop_requested())
+    fail(restante::Status(restante::Code::cancelled, "interrupted; nothing was changed"));
+}
 
 }  // namespace cli

@@ -102,13 +102,14 @@ TargetVerification Verify::verify(Program& program, const BackupTarget& target) 
 }
 
 Exit Verify::run(Program& program) {
+  watch_for_stop();
   std::vector<BackupTarget> targets = open_targets(program, target_);
   if (!label_.empty() && targets.size() > 1) {
     // Only one of them has the session; the first says what it knows if none has.
     std::erase_if(targets, [&](const BackupTarget& target) { return !target.session(label_).ok(); });
     if (targets.empty()) targets = {open_targets(program, target_).front()};
   }
-  watch_for_stop();
+  end_if_stopped();
   program.answer["read_data"] = read_data_;
   program.answer["targets"] = Json::array();
   std::vector<std::string> damaged;

@@ -148,6 +148,10 @@ Result<std::vector<std::string>> AccountPattern::path_of(std::string_view addres
       tells_domain |= piece.variable != 'n';
       text += value;
     }
+    constexpr std::size_t kMaxNameBytes = 255;
+    if (text.size() > kMaxNameBytes)
+      return refuse(base::cat("its directory would have a name of ", text.size(), " bytes, ", kMaxNameBytes,
+                              " are possible"));
     if (!is_file_name(text)) return refuse("it cannot be part of a path");
     path.push_back(std::move(text));
   }

@@ -112,6 +112,83 @@ def test_unknown_account_and_label(site):
     refused(site, "restore", "-a", "alice@example.com", "--label", labels[1], parts=("alice@example.com",))
 
 
+def test_unknown_account_is_not_an_empty_answer(site):
+    backed_up(site)
+    refused(site, "query", "-a", "nobody@example.com", parts=("nobody@example.com", "hint: "))
+    refused(site, "redo", "dump", "-a", "nobody@example.com", parts=("'nobody@example.com'", "hint: "))
+    # Known, but nothing of it matches.
+    contains(
+        site.run("query", "-a", "bob@example.com", "--to", "2001/01/01 00:00:00", code=0).out,
+        "No backup session matches",
+    )
+    contains(site.run("redo", "dump", "-a", "bob@example.com", code=0).out, "No record matches")
+
+
+def test_lost_store_is_not_taken_for_removed_accounts(site):
+    backed_up(site)
+    shutil.rmtree(site.mail)
+    site.mail.mkdir()
+    parts = (f"the store in {site.mail} is empty; 2 accounts were known", "hint: mount it", "--allow-empty")
+    end = site.json("redo", "dump")["records"][-1]["lsn"]
+    for words in (["scan"], ["scan", "-a", "all"], ["backup"], ["backup", "--full"]):
+        refused(site, *words, parts=parts)
+    # Also where only the target knows them.
+    shutil.move(site.state / "scan", site.path / "scan")
+    for words in (["scan"], ["backup"]):
+        refused(site, *words, parts=parts)
+    shutil.rmtree(site.state / "scan")
+    shutil.move(site.path / "scan", site.state / "scan")
+    equal({r["kind"] for r in site.json("redo", "dump", "--from-lsn", end + 1)["records"]} - {"mark"}, set())
+    document = site.json("scan", "--allow-empty")
+    equal([a["account_id"] for a in document["accounts"]], ["alice@example.com", "bob@example.com"])
+    # Now it is known that they are gone.
+    site.run("scan", code=0)
+    site.run("backup", code=0)
+
+
+def test_empty_store_that_never_had_an_account(site):
+    site.run("init", code=0)
+    site.run("scan", code=0)
+
+
+def test_refused_objects_are_done_in_part(site):
+    site.deliver("alice", "one", flags="S")
+    (site.mail / "alice/outside").symlink_to("/etc/hostname")
+    site.run("init", code=0)
+    label = site.backup("--full")
+    (site.mail / "alice/outside").unlink()
+    run = fails_clearly(
+        site.run("restore", "-a", "alice@example.com", "--to-label", label), 3, "1 object refused"
+    )
+    contains(run.out, "refused: ItemPut file outside")
+
+
+def test_prefix_that_makes_a_name_too_long(site):
+    name = "a" * 220
+    site.deliver(name, "one")
+    site.run("init", code=0)
+    site.run("backup", "--full", code=0)
+    words = ["restore", "-a", f"{name}@example.com", "--prefix", "p" * 60]
+    refused(site, *words, parts=("a name of 280 bytes, 255 are possible",))
+
+
+def test_restore_that_stops_half_way(site):
+    labels = backed_up(site)
+    # Returning messages are written through tmp/.
+    shutil.rmtree(site.mail / "alice/tmp")
+    (site.mail / "alice/tmp").write_text("in the way")
+    next((site.mail / "alice/cur").iterdir()).unlink()
+    run = site.run("restore", "-a", "alice@example.com", "--to-label", labels[0])
+    fails_clearly(run, 3, "stopped half way", "hint: ")
+    parts = ("not backed up: alice@example.com", "'restante restore'", "'restante abort --restore'")
+    fails_clearly(site.run("backup"), 3, *parts)
+    fails_clearly(site.run("backup", "-a", "alice@example.com", "--full"), 1, *parts)
+    (site.mail / "alice/tmp").unlink()
+    (site.mail / "alice/tmp").mkdir()
+    site.run("abort", "--restore", code=0)
+    site.run("backup", code=0)
+
+
 def test_times_that_cannot_be(site):
     backed_up(site)
     refused(site, "restore", "-a", "alice@example.com", "--to-time", "2001/01/01 00:00:00")

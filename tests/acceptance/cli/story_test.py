@@ -3,6 +3,7 @@
 
 import datetime
 import os
+import pathlib
 import shutil
 import signal
 import time
@@ -97,6 +98,19 @@ def test_incremental_gives_a_new_account_a_full(site):
     shutil.rmtree(site.mail / "carol")
     site.run("restore", "-a", "carol@example.com", "--to-label", session["label"], code=0)
     equal(site.mailbox("carol"), wanted)
+
+
+def test_addresses_match_whatever_their_case(site):
+    started(site)
+    site.run("backup", "--full", "-a", "Alice@EXAMPLE.com", code=0)
+    before = site.mailbox("alice")
+    next((site.mail / "alice/cur").iterdir()).unlink()
+    site.run("scan", "-a", "ALICE@example.com", code=0)
+    label = site.json("query", "-a", "aLICE@example.com")["sessions"][0]["label"]
+    site.run("restore", "-a", "ALICE@EXAMPLE.COM", "--to-label", label, code=0)
+    equal(site.mailbox("alice"), before)
+    records = site.json("redo", "dump", "-a", "ALICE@example.com")["records"]
+    equal({r["account_id"] for r in records}, {"alice@example.com"})
 
 
 def test_message_to_two_accounts_one_restored(site):
@@ -325,6 +339,95 @@ def test_signals_end_a_backup_as_partially_successful(site):
         prefix = f"{stop.name.lower()}-"
         site.run("restore", "-a", done[0], "--prefix", prefix, "--label", label, code=0)
         equal(site.mailbox(prefix + done[0].split("@")[0]), site.mailbox(done[0].split("@")[0]))
+
+
+def caught(process):
+    """Waits until the process catches SIGINT, and stops it there."""
+
+    def catches():
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        mask = int(status.split("SigCgt:")[1].split()[0], 16)
+        return mask & (1 << (signal.SIGINT - 1))
+
+    deadline = time.monotonic() + 30
+    while not catches():
+        equal(time.monotonic() < deadline, True, "SIGINT is not caught")
+    process.send_signal(signal.SIGSTOP)
+
+
+def was_interrupted(process):
+    """It says so in one line, and that nothing was changed."""
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=300)
+    equal((process.returncode, out.decode()), (1, ""), err.decode())
+    equal(err.decode(), "restante: interrupted; nothing was changed\n")
+
+
+def test_signals_before_anything_was_changed(site):
+    many_accounts(site)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        for words in (["backup", "--full"], ["scan"], ["verify"]):
+            process = site.start(*words)
+            caught(process)
+            process.send_signal(stop)
+            was_interrupted(process)
+    equal(site.json("query")["sessions"], [])
+    site.run("backup", "--full", code=0)
+    mail = tree(site.mail)
+    for words in (["restore", "-a", "all"], ["restore", "-a", "all", "--dry-run"]):
+        process = site.start(*words)
+        caught(process)
+        process.send_signal(signal.SIGINT)
+        was_interrupted(process)
+    equal(tree(site.mail), mail)
+
+
+def test_signal_while_the_background_begins(site):
+    many_accounts(site)
+    process = site.start("backup", "--full", "--background")
+    caught(process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=300)
+    contains(err.decode(), "restante: interrupted; ")
+    # With a label if the session began before the signal came.
+    equal(process.returncode, 3 if out else 1, err.decode())
+    if out:
+        label = out.decode().strip()
+        wait_until(lambda: status_of(site, label) != "running", "the end of the session")
+        equal(status_of(site, label) in ("partial", "failed"), True)
+
+
+def test_abort_of_a_restore_that_plans(site):
+    many_accounts(site)
+    site.run("backup", "--full", code=0)
+    mail = tree(site.mail)
+    process = site.start("restore", "-a", "all")
+    lock = site.state / "restore.lock"
+    descriptors = pathlib.Path(f"/proc/{process.pid}/fd")
+    while not any(lock == pathlib.Path(os.readlink(fd)) for fd in descriptors.iterdir() if fd.is_symlink()):
+        equal(process.poll(), None)
+    # The log may be open by now, or not: the lock alone decides.
+    time.sleep(0.05)
+    process.send_signal(signal.SIGSTOP)
+    document = site.json("abort", "--restore")
+    equal((document["action"], document["pid"]), ("asked_to_end", process.pid))
+    was_interrupted(process)
+    equal(tree(site.mail), mail)
+    contains(site.run("abort", "--restore", code=0).out, "No restore is running")
+
+
+def test_a_backup_that_ends_before_any_account_failed(site):
+    for message in range(1500):
+        site.deliver("alice", f"message {message}", flags="S", size=20000)
+    site.run("init", code=0)
+    process = site.start("backup", "--full")
+    label = process.stdout.readline().decode().strip()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=300)
+    equal(process.returncode, 1, err.decode())
+    contains(err.decode(), "not backed up: alice@example.com")
+    equal(status_of(site, label), "failed")
 
 
 def test_abort_by_label_from_another_process(site):

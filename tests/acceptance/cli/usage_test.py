@@ -68,7 +68,7 @@ def test_later_commands_and_options_are_refused(site):
 
 
 def test_options_against_each_other(site):
-    fails_clearly(site.run("backup", "--full", "--incremental"), 2, "exclude each other")
+    fails_clearly(site.run("backup", "--full", "--incremental"), 2, "exclude each other", "hint: ")
     fails_clearly(site.run("restore"), 2, "an account is required")
     fails_clearly(site.run("restore", "-a", "x", "--backup-only", "--full-only"), 2, "exclude each other")
     fails_clearly(site.run("restore", "-a", ""), 2, "empty")
@@ -79,6 +79,34 @@ def test_options_against_each_other(site):
     fails_clearly(site.run("query", "--type", "half"), 2, "full and incremental")
     fails_clearly(site.run("query", "--label"), 2, "--label needs a value")
     fails_clearly(site.run("query", "--label", "a", "--label", "b"), 2, "more than once")
+
+
+def test_all_stands_alone(site):
+    for words in (["restore"], ["backup"], ["scan"]):
+        fails_clearly(site.run(*words, "-a", "al@example.com", "all"), 2, "'all' stands alone", "hint: ")
+
+
+def test_empty_values_are_refused(site):
+    for words in (
+        ["restore", "-a", "x", "--to-time", ""],
+        ["restore", "-a", "x", "--prefix", ""],
+        ["query", "--label", ""],
+        ["verify", "--target", ""],
+    ):
+        fails_clearly(site.run(*words), 2, "the value is empty", "hint: ")
+
+
+def test_prefixes_that_make_no_address(site):
+    for prefix in ("../", "a/b", "@", "a@b.c-", "n\nl", "\x7f", ".hidden"):
+        fails_clearly(site.run("restore", "-a", "x", "--prefix", prefix), 2, "--prefix: '", "hint: ")
+    long = site.run("restore", "-a", "x", "--prefix", "p" * 260)
+    fails_clearly(long, 2, "260 bytes, 64 are allowed", "hint: ")
+
+
+def test_help_is_text_with_json_too(site):
+    contains(site.run("--json", "--help", code=0).out, "Commands\n")
+    contains(site.run("query", "--json", "--help", code=0).out, "Usage\n")
+    contains(site.run("--json", "--version", code=0).out, "restante 0.")
 
 
 def test_abort_requires_a_label(site):
@@ -125,6 +153,10 @@ def test_bad_configurations(site):
         (good + '[report]\nto = "admin@example.com"\n', 10, "report.to must be a list"),
         (good + "[report]\nto = [1]\n", 10, "report.to must be a string"),
         ('mode = "weekly"\n' + good, 1, 'mode = "weekly" is unknown'),
+        ('mode = "auto-grouped"\n' + good, 1, "not available yet"),
+        (good.replace(f'"{site.mail}"', f'"{site.mail}/%x"'), 5, "unknown variable '%x'"),
+        (good.replace(f'"{site.mail}"', f'"{site.mail}/%n/%"'), 5, "unknown variable '%'"),
+        (good.replace(f'"{site.mail}"', f'"{site.mail}/%d"'), 5, "does not tell accounts apart"),
         (good + 'server = "again"\n', 9, ""),
     ]
     for text, line, message in cases:
@@ -137,21 +169,50 @@ def test_bad_configurations(site):
 
 def test_full_configuration_is_accepted(site):
     site.write_config(
-        f'server = "s"\nstate = "{site.state}"\nmode = "auto-grouped"\n'
+        f'server = "s"\nstate = "{site.state}"\nmode = "standard"\n'
         f'[store]\ntype = "maildir"\npath = "{site.mail}/%d/%n/Maildir"\n'
         f'[redo]\npath = "{site.path}/redo"\n'
         f'[[target]]\npath = "{site.target}"\n[[target]]\npath = "{site.target}2"\n'
         '[auto_grouped]\ninterval = "2w"\nnum_groups = 5\n[report]\nto = ["admin@example.com"]\n'
     )
     site.run("init", code=0)
-    fails_clearly(site.run("backup"), 2, "auto-grouped", "not available yet")
+
+
+def test_nothing_of_ours_lies_among_the_mailboxes(site):
+    link = site.path / "link"
+    link.symlink_to(site.mail)
+    good = site.config.read_text()
+    store = f'path = "{site.mail}"'
+
+    def refused(text, key):
+        site.write_config(text)
+        for words in (["init"], ["query"]):
+            fails_clearly(site.run(*words), 2, f"{key} = ", "is among the mailboxes", "hint: ")
+        equal(list(site.mail.iterdir()), [])
+
+    for place in ("", "/", "/alice", "/alice/.Work/x", "/../mail/alice"):
+        inside = f"{site.mail}{place}"
+        refused(good.replace(f'"{site.target}"', f'"{inside}"'), "target.path")
+        refused(good.replace(f'"{site.state}"', f'"{inside}"'), "state")
+        refused(good + f'[redo]\npath = "{inside}"\n', "redo.path")
+    refused(good.replace(f'"{site.target}"', f'"{link}/alice"'), "target.path")
+    pattern = good.replace(store, f'path = "{site.mail}/%d/%n/Maildir"')
+    for place in ("", "/example.com", "/example.com/alice/Maildir", "/example.com/alice/Maildir/redo"):
+        refused(pattern.replace(f'"{site.target}"', f'"{site.mail}{place}"'), "target.path")
+    # Beside the mailboxes is not among them.
+    for place in (f"{site.mail}2", f"{site.mail}/example.com/alice/backup"):
+        site.write_config(pattern.replace(f'"{site.target}"', f'"{place}"'))
+        site.run("init", code=0)
 
 
 def test_configuration_that_cannot_be_read(site):
     site.config.unlink()
     fails_clearly(site.run("query"), 2, "cannot read the configuration", "RESTANTE_CONFIG")
     site.config.mkdir()
-    fails_clearly(site.run("query"), 2, "cannot read the configuration")
+    fails_clearly(site.run("query"), 2, "cannot read the configuration", "not a regular file")
+    site.config.rmdir()
+    os.mkfifo(site.config)
+    fails_clearly(site.run("query"), 2, "cannot read the configuration", "not a regular file")
 
 
 def test_configuration_by_variable(site):
@@ -168,14 +229,30 @@ def test_configuration_by_variable(site):
 def test_full_standard_output(site):
     if not os.path.exists("/dev/full"):
         raise Skipped("no /dev/full")
+    site.deliver("alice", "one")
     site.run("init", code=0)
-    for words in (["query"], ["query", "--json"], ["--help"]):
+
+    def run(stdout, *words):
+        return subprocess.run(
+            site.command(*words), stdout=stdout, stderr=subprocess.PIPE, env=site.environment(), timeout=60
+        )
+
+    for words in (["query"], ["query", "--json"], ["--help"], ["backup", "--full"]):
         with open("/dev/full", "wb") as full:
-            done = subprocess.run(
-                site.command(*words), stdout=full, stderr=subprocess.PIPE, env=site.environment(), timeout=60
-            )
-        equal(done.returncode, 1, str(words))
-        contains(done.stderr.decode(), "the output could not be written")
+            done = run(full, *words)
+        equal(done.returncode, 3, str(words))
+        contains(done.stderr.decode(), "restante: done, but the output could not be written")
+    equal([s["status"] for s in site.json("query")["sessions"]], ["completed"])
+    # The reader has gone, as with "| head -1".
+    reading, writing = os.pipe()
+    os.close(reading)
+    equal(run(writing, "backup", "--full").returncode, 3)
+    os.close(writing)
+    equal(len(site.json("query")["sessions"]), 2)
+    # What failed has failed.
+    with open("/dev/full", "wb") as full:
+        equal(run(full, "query", "--label", "full-20010101.000000.000").returncode, 1)
+        equal(run(full, "query", "--frobnicate", "--json").returncode, 2)
 
 
 if __name__ == "__main__":
