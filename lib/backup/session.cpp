@@ -363,7 +363,8 @@ Status Session::Impl::back_up_server_data() {
   return {};
 }
 
-// Incarnations of the log from the present one back to its oldest known ancestor, and up to where each counts.
+// Incarnations of the log from the present one back to its oldest known ancestor, and up to where each
+// counts.
 Session::Impl::Line Session::Impl::line_of_log(const redo::SegmentViews& archived) const {
   Line line{{options.log->incarnation(), UINT64_MAX}};
   Lsn limit = UINT64_MAX;

@@ -99,7 +99,8 @@ Result<std::optional<Continuation>> BackupTarget::newest_position(const Id128& s
   for (const TargetDamage& damage : damages) {
     const bool has_later = std::any_of(views->begin(), views->end(), [&](const auto& view) {
       const std::string later = target::segment_key(view->header());
-      return later > damage.key && later.substr(0, later.rfind('/')) == damage.key.substr(0, later.rfind('/'));
+      const std::size_t directory = later.rfind('/');
+      return later > damage.key && damage.key.compare(0, directory, later, 0, directory) == 0;
     });
     if (!has_later)
       return Status(Code::damaged, damage.what, "the end of the archived redo log cannot be told without it");

@@ -219,7 +219,7 @@ TEST_CASE("a damaged archived segment that the log has no more is told of, and f
                       [&](const TargetDamage& damage) { return damage.key == damaged; }));
 }
 
-TEST_CASE("R5: the end of the archived log is known in spite of a damaged segment before it, not of the last") {
+TEST_CASE("R5: the end of the archived log is known in spite of a damaged segment before it") {
   Fixture f;
   f.create_account("alice");
   f.back_up(Session::Kind::full);
