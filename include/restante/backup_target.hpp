@@ -36,7 +36,8 @@ enum class SessionStatus {
   /// Some accounts failed or the session was aborted; its completed accounts are usable (seed: "partially
   /// successful").
   partial,
-  /// No account was completed.
+  /// No account was completed; or it was published and its session.xml cannot be read any more: `error` says
+  /// why, and nothing else of it is known.
   failed,
   /// Begun by somebody who is gone without publishing; only under sessions_tmp.
   interrupted,
@@ -158,9 +159,9 @@ class BackupTarget {
   /// The key of state digests in this target.
   [[nodiscard]] const DigestKey& digest_key() const noexcept;
 
-  /// Sessions that match, newest first.
+  /// Sessions that match, newest first. One whose session.xml cannot be read is among them as `failed`.
   [[nodiscard]] Result<std::vector<SessionInfo>> sessions(const SessionQuery& query = {}) const;
-  /// One session, published or not. `not_found` names the nearest labels.
+  /// One session, published or not. `not_found` names the nearest labels; `damaged` if it cannot be read.
   [[nodiscard]] Result<SessionInfo> session(std::string_view label) const;
   /// Every account in all sessions, by id; from the sessions, accounts.xml being derived (R13).
   [[nodiscard]] Result<std::vector<TargetAccount>> accounts() const;
@@ -170,7 +171,7 @@ class BackupTarget {
   /// Archived segments, of all logs and incarnations.
   [[nodiscard]] Result<std::vector<SegmentInfo>> archived_segments() const;
   /// The highest position in the archive of a server's logs, for a log that must go on without its newest
-  /// segments (R5); empty if there is none.
+  /// segments (R5); empty if there is none. `damaged` if the last segment of a log cannot be read.
   [[nodiscard]] Result<std::optional<Continuation>> newest_position(const Id128& server) const;
 
   /// Asks the owner of a running session, in whatever process, to end it (seed: zmbackupabort). It ends as

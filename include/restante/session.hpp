@@ -8,9 +8,12 @@
 ///
 /// A full session writes for every account its snapshot, folded with the transactions of the time it took
 /// to read it, so that it is the exact state at `consistent_at` (R1). An incremental session archives the
-/// redo log written since the last one; an account without a full in the target gets a full (seed). Both
-/// end by rolling the log and archiving up to there. No account is ever locked, unless the source has no
-/// log and asks to be suspended.
+/// redo log written since the last one; an account without a full in the target from which the log goes on
+/// without a hole gets a full (seed). Both end by rolling the log and archiving up to there. No account is
+/// ever locked, unless the source has no log and asks to be suspended.
+///
+/// Damage that it meets in target or log (a pack that was cut off, an archived segment, a session.xml, a
+/// record) goes to the observer as a warning; what is lost is stored again where it can still be read.
 ///
 /// An account that fails is an error of that account, with its reason; the others go on. `abort`, or
 /// `BackupTarget::request_abort` from another process, ends the session as partially successful: finished

@@ -131,6 +131,7 @@ struct Session::Impl {
   // Segments that this session archived or found archived, and those of the log that it cannot read.
   std::set<std::string> archived_keys;
   std::set<std::string> unreadable_keys;
+  Lsn readable_until = UINT64_MAX;  // where the first of those begins
   // Accounts that were read for content that the log has lost.
   std::set<std::string, std::less<>> read_for_content;
   std::unique_ptr<Publication> publication;
@@ -362,7 +363,8 @@ Status Session::Impl::back_up_server_data() {
   return {};
 }
 
-// Incarnations of the log from the present one back to its oldest known ancestor, and up to where each counts.
+// Incarnations of the log from the present one back to its oldest known ancestor, and up to where each
+// counts.
 Session::Impl::Line Session::Impl::line_of_log(const redo::SegmentViews& archived) const {
   Line line{{options.log->incarnation(), UINT64_MAX}};
   Lsn limit = UINT64_MAX;
@@ -597,7 +599,9 @@ Status Session::Impl::archive_one(const redo::SegmentView& view, const redo::Seg
   const Result<std::vector<std::string>> touched = target::accounts_in(view);
   if (touched.status().code() == Code::damaged) {
     unreadable_keys.insert(key);
-    warn(touched.status(), base::cat("segment ", header.sequence, " of the redo log is not archived, ",
+    readable_until = std::min(readable_until, header.first_lsn - 1);
+    warn(touched.status(), base::cat("segment ", header.sequence,
+                                     " of the redo log is not archived and stays where it is, "
                                      "'redo verify' names what is lost"));
     return {};
   }
@@ -721,7 +725,8 @@ void Session::Impl::tidy_up() {
   warn(target.storage->remove(prefix + std::string(target::kAbortFile)), "sessions_tmp");
   warn(target.storage->remove(prefix + std::string(target::kStatusFile)), "sessions_tmp");
   if (!options.log || abort.cancelled()) return;
-  warn(options.log->set_consumer(consumer_name(target.id), record.info.position.lsn), "redo log");
+  const Lsn consumed = std::min(record.info.position.lsn, readable_until);
+  warn(options.log->set_consumer(consumer_name(target.id), consumed), "redo log");
   const Result<std::uint64_t> removed = options.log->remove_consumed(options.keep_segments_for);
   warn(removed.status(), "redo log");
 }

@@ -92,8 +92,19 @@ Result<std::vector<SegmentInfo>> BackupTarget::archived_segments() const {
 }
 
 Result<std::optional<Continuation>> BackupTarget::newest_position(const Id128& server) const {
-  const Result<redo::SegmentViews> views = target::archived_views(*impl_);
+  std::vector<TargetDamage> damages;
+  const Result<redo::SegmentViews> views = target::archived_views(*impl_, &damages);
   if (!views.ok()) return views.status();
+  // A damaged segment with an intact one behind it says nothing about the end; of any other nobody knows.
+  for (const TargetDamage& damage : damages) {
+    const bool has_later = std::any_of(views->begin(), views->end(), [&](const auto& view) {
+      const std::string later = target::segment_key(view->header());
+      const std::size_t directory = later.rfind('/');
+      return later > damage.key && damage.key.compare(0, directory, later, 0, directory) == 0;
+    });
+    if (!has_later)
+      return Status(Code::damaged, damage.what, "the end of the archived redo log cannot be told without it");
+  }
   std::optional<Continuation> newest;
   for (const auto& view : *views) {
     const redo::SegmentHeader& header = view->header();

@@ -219,6 +219,26 @@ TEST_CASE("a damaged archived segment that the log has no more is told of, and f
                       [&](const TargetDamage& damage) { return damage.key == damaged; }));
 }
 
+TEST_CASE("R5: the end of the archived log is known in spite of a damaged segment before it") {
+  Fixture f;
+  f.create_account("alice");
+  f.back_up(Session::Kind::full);
+  f.deliver("alice", "one");
+  f.back_up(Session::Kind::incremental);
+  const std::optional<Continuation> newest = *f.target->newest_position(f.server_id);
+  REQUIRE(newest);
+  const std::vector<std::string> segments = keys_below(*f.memory, "redologs/");
+  flip(*f.memory, segments.front(), 3);
+  open_target_again(f);
+  const Result<std::optional<Continuation>> still = f.target->newest_position(f.server_id);
+  REQUIRE_OK(still);
+  REQUIRE(still->value().parent.lsn == newest->parent.lsn);
+  REQUIRE(still->value().parent_sequence == newest->parent_sequence);
+  flip(*f.memory, segments.back(), 3);
+  open_target_again(f);
+  REQUIRE_CODE(f.target->newest_position(f.server_id), damaged);
+}
+
 TEST_CASE("a session that cannot be read keeps nobody from the others") {
   Fixture f;
   f.create_account("alice");
@@ -358,6 +378,9 @@ TEST_CASE("a segment of the log with damaged records is told of, and fulls behin
   REQUIRE(next.status == SessionStatus::completed);
   REQUIRE_FALSE(next.find("alice")->full);
   REQUIRE(restored(f) == "four one three two");
+  // It is not in the target, so the log keeps it.
+  const LogVerification logged = *f.log->verify();
+  REQUIRE(logged.damages.size() == 1);
 }
 
 }  // namespace restante::test
