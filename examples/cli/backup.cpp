@@ -229,10 +229,8 @@ Exit Backup::report(Program& program, const restante::RedoLog& log, const Sessio
                                ? (session.error.empty() ? "the session was ended early" : session.error)
                                : fmt::format("not backed up: {}", list_of(names));
   const bool partial = session.status == SessionStatus::partial;
-  throw Failure{
-      partial ? kPartial : kFailed,
-      Status(partial ? restante::Code::partial : restante::Code::io, what,
-             hint_of(program, log, session))};
+  throw Failure{partial ? kPartial : kFailed, Status(partial ? restante::Code::partial : restante::Code::io,
+                                                     what, hint_of(program, log, session))};
 }
 
 }  // namespace

@@ -97,7 +97,6 @@ class Section {
   }
 
  private:
-
   [[nodiscard]] std::string text_of(const toml::node& node, std::string_view key) const {
     const toml::value<std::string>* value = node.as_string();
     if (value == nullptr) fail_type(node, key, "a string");
@@ -200,10 +199,10 @@ bool is_among_mailboxes(const std::string& path, std::string pattern) {
 void check_apart(const Section& section, const char* key, const std::string& path, const Config& config) {
   if (!is_among_mailboxes(path, config.store.path)) return;
   const toml::node* node = section.node(key);
-  section.fail_line(node == nullptr ? 0 : node->source().begin.line,
-                    fmt::format("{} = \"{}\" is among the mailboxes of the store", section.full(key),
-                                printable(path)),
-                    "name a directory outside of the store");
+  section.fail_line(
+      node == nullptr ? 0 : node->source().begin.line,
+      fmt::format("{} = \"{}\" is among the mailboxes of the store", section.full(key), printable(path)),
+      "name a directory outside of the store");
 }
 
 void read_targets(const std::string& file, const Section& top, Config& config) {

@@ -54,9 +54,8 @@ Exit run_and_answer(const std::vector<std::string>& words, Console& console) {
   if (!status.ok()) console.error(status);
   const bool written = console.flush();
   if (!written)
-    console.error(restante::Status(
-        restante::Code::io,
-        fmt::format("{}the output could not be written", exit == kDone ? "done, but " : "")));
+    console.error(restante::Status(restante::Code::io, fmt::format("{}the output could not be written",
+                                                                   exit == kDone ? "done, but " : "")));
   return exit_of(exit, written);
 }
 

@@ -31,8 +31,7 @@ std::vector<std::string> accounts_of(const std::vector<std::string>& words) {
   if (words == std::vector<std::string>{"all"}) return {};
   std::vector<std::string> names;
   for (const std::string& word : words) {
-    if (word == "all")
-      fail_usage("-a: 'all' stands alone", "say -a all, or name the accounts without it");
+    if (word == "all") fail_usage("-a: 'all' stands alone", "say -a all, or name the accounts without it");
     names.push_back(account_of(word));
   }
   return names;

@@ -124,10 +124,10 @@ void RedoDump::check_account(Program& program, const RedoLog& log) const {
   if (!any.ok() || *any) return;
   const auto in_store = open_store(program)->find_account(range_.account_id);
   if (in_store.status().code() != restante::Code::not_found) return;
-  fail(Status(restante::Code::not_found,
-              fmt::format("there is no account '{}' and no record of it in the redo log",
-                          printable(account_)),
-              "'restante query -v' shows the accounts of the target"));
+  fail(
+      Status(restante::Code::not_found,
+             fmt::format("there is no account '{}' and no record of it in the redo log", printable(account_)),
+             "'restante query -v' shows the accounts of the target"));
 }
 
 Exit RedoDump::run(Program& program) {

@@ -91,9 +91,9 @@ std::unique_ptr<restante::MaildirStore> open_store(Program& program) {
   };
   auto store = restante::MaildirStore::open(options);
   if (!store.ok())
-    throw Failure{store.status().code() == restante::Code::invalid_argument ? kUsage : kFailed,
-                  with_hint(store.status(),
-                            fmt::format("check [store] in {}", printable(program.config.file)))};
+    throw Failure{
+        store.status().code() == restante::Code::invalid_argument ? kUsage : kFailed,
+        with_hint(store.status(), fmt::format("check [store] in {}", printable(program.config.file)))};
   return std::move(store).value();
 }
 
@@ -106,8 +106,7 @@ restante::RedoLog open_log(const Program& program, const char* purpose) {
   fail(log.status());
 }
 
-BackupTarget open_target(const Program& program, const std::string& path,
-                         const Interruption* interruption) {
+BackupTarget open_target(const Program& program, const std::string& path, const Interruption* interruption) {
   auto storage = restante::open_local_storage(path);
   if (!storage.ok()) {
     if (storage.status().code() == restante::Code::not_found) fail(with_hint(storage.status(), kInitHint));

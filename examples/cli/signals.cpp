@@ -29,8 +29,7 @@ void watch_for_stop() {
 bool stop_requested() noexcept { return stop.load(std::memory_order_relaxed); }
 
 void end_if_stopped() {
-  if (stop_requested())
-    fail(restante::Status(restante::Code::cancelled, "interrupted; nothing was changed"));
+  if (stop_requested()) fail(restante::Status(restante::Code::cancelled, "interrupted; nothing was changed"));
 }
 
 }  // namespace cli

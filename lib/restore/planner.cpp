@@ -89,8 +89,8 @@ class Planner {
     for (const std::string& segment : context_.history.unreadable())
       warn(base::cat("an archived segment of the redo log cannot be read: ", segment));
     for (const target::UnreadableSession& session : state.full.unreadable)
-      warn(base::cat("session ", session.label, " cannot be read and is passed over: ",
-                     session.why.message()));
+      warn(base::cat("session ", session.label,
+                     " cannot be read and is passed over: ", session.why.message()));
     plan.deleted_at_stop = state.deleted;
     plan.transactions_replayed = state.transactions;
     plan.rolled_forward = state.rolled_forward;

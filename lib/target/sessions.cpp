@@ -70,8 +70,7 @@ Result<RecordPointer> published_session(BackupTarget::Impl& target, std::string_
   if (!file.ok()) return file.status();
   constexpr const char* kHint = "put the file back from a copy of the target; other sessions do not need it";
   Result<SessionRecord> record = decode_session(*file, key);
-  if (record.status().code() == Code::damaged)
-    return Status(Code::damaged, record.status().message(), kHint);
+  if (record.status().code() == Code::damaged) return Status(Code::damaged, record.status().message(), kHint);
   if (!record.ok()) return record.status();
   if (record->info.label != label)
     return Status(Code::damaged,

@@ -398,14 +398,23 @@ def test_signal_while_the_background_begins(site):
         equal(status_of(site, label) in ("partial", "failed"), True)
 
 
+def has_open(process, path):
+    for descriptor in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            if pathlib.Path(os.readlink(descriptor)) == path:
+                return True
+        except FileNotFoundError:
+            pass  # closed since it was listed
+    return False
+
+
 def test_abort_of_a_restore_that_plans(site):
     many_accounts(site)
     site.run("backup", "--full", code=0)
     mail = tree(site.mail)
     process = site.start("restore", "-a", "all")
     lock = site.state / "restore.lock"
-    descriptors = pathlib.Path(f"/proc/{process.pid}/fd")
-    while not any(lock == pathlib.Path(os.readlink(fd)) for fd in descriptors.iterdir() if fd.is_symlink()):
+    while not has_open(process, lock):
         equal(process.poll(), None)
     # The log may be open by now, or not: the lock alone decides.
     time.sleep(0.05)
