@@ -570,8 +570,8 @@ RESTANTE_API void restante_reader_free(restante_reader *reader);
 /* apart, which come last; appends of several threads share one disk sync. A `restante_transaction` is used */
 /* by one thread at a time. Calls that write may block for I/O.                                             */
 /*                                                                                                          */
-/* Processes: one process has a log open at a time. Opening the same directory again within the process     */
-/* gives another handle on the same log.                                                                    */
+/* Processes: any number of them may have a log open and write to it. Opening the same directory again      */
+/* within the process gives another handle on the same log. A forked child opens its own.                   */
 /*                                                                                                          */
 /* Failures: after a failed write or sync every call answers RESTANTE_ERROR_POISONED; only closing is left. */
 /* RESTANTE_ERROR_NO_SPACE comes only from put_content, begin, append and touch; nothing is then changed.   */

@@ -127,7 +127,7 @@ Exit Abort::abort_restore(Program& program) {
 Exit Abort::roll_back(Program& program, RedoLog& log) {
   const auto store = open_store(program);
   const std::vector<BackupTarget> targets = open_targets(program, target_);
-  const auto source = open_scanner(program, *store, log, targets);
+  const auto source = open_scanner(program, "restante abort", *store, log, targets);
   const auto sink = source->sink_for(*store);
   program.answer["action"] = "rolled_back";
   program.answer["accounts"] = Json::array();

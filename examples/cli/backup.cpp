@@ -185,8 +185,8 @@ Exit Backup::run_session(Program& program, const Announce& announce) {
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, "restante backup");
   BackupTarget target = open_target(program, target_);
-  const auto source =
-      open_scanner(program, *store, log, {target}, full_ ? Baseline::replaced_by_full : Baseline::required);
+  const auto source = open_scanner(program, "restante backup", *store, log, {target},
+                                   full_ ? Baseline::replaced_by_full : Baseline::required);
   if (!allow_empty_) refuse_lost_store(program, *source, {target});
   end_if_stopped();
   ConsoleObserver observer(program.console);

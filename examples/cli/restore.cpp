@@ -185,7 +185,7 @@ Exit Restore::run(Program& program) {
   restante::RedoLog log = open_log(program, "restante restore");
   Interruption interruption;
   const std::vector<restante::BackupTarget> targets = open_targets(program, {}, &interruption);
-  const auto source = open_scanner(program, *store, log, targets);
+  const auto source = open_scanner(program, "restante restore", *store, log, targets);
   const auto sink = source->sink_for(*store);
   end_if_stopped();
   interruption.begin();

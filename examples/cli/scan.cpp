@@ -173,7 +173,7 @@ Exit Scan::run(Program& program) {
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, "restante scan");
   const std::vector<restante::BackupTarget> targets = open_targets(program);
-  const auto scanner = open_scanner(program, *store, log, targets);
+  const auto scanner = open_scanner(program, "restante scan", *store, log, targets);
   if (!allow_empty_) refuse_lost_store(program, *scanner, targets);
   end_if_stopped();
   scan_all(program, *scanner, ids(*scanner, *store));

@@ -135,10 +135,11 @@ std::vector<BackupTarget> open_targets(const Program& program, const std::string
   return targets;
 }
 
-std::unique_ptr<restante::Scanner> open_scanner(Program& program, restante::MaildirStore& store,
-                                                const restante::RedoLog& log,
+std::unique_ptr<restante::Scanner> open_scanner(Program& program, const char* purpose,
+                                                restante::MaildirStore& store, const restante::RedoLog& log,
                                                 std::vector<BackupTarget> targets, Baseline baseline) {
   restante::Scanner::Options options;
+  options.holder = purpose;
   options.state_directory = scan_directory(program);
   options.baseline = [&program, log, baseline, targets = std::move(targets)](
                          std::string_view account) -> Result<std::vector<Operation>> {

@@ -36,7 +36,8 @@ enum class Baseline {
   replaced_by_full,
 };
 /// The store as a source that logs what changed first. `store` and `program` must outlive it.
-[[nodiscard]] std::unique_ptr<restante::Scanner> open_scanner(Program& program, restante::MaildirStore& store,
+[[nodiscard]] std::unique_ptr<restante::Scanner> open_scanner(Program& program, const char* purpose,
+                                                              restante::MaildirStore& store,
                                                               const restante::RedoLog& log,
                                                               std::vector<restante::BackupTarget> targets,
                                                               Baseline baseline = Baseline::required);

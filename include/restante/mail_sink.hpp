@@ -48,6 +48,9 @@ struct SinkTraits {
   bool can_exact = true;
   bool can_keep = true;
   bool can_renew = true;
+  /// Attributes of messages that say how this store keeps them: on a message that is there they stay as they
+  /// are, and a plan does not count them as a difference.
+  std::vector<std::string> own_attributes{};
 };
 
 struct SinkBegin {

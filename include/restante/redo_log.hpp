@@ -19,13 +19,19 @@
 /// fdatasync (group commit). A `Transaction`, a cursor or a follower is used by one thread at a time. No
 /// thread is started. `put_content`, `begin`, `append`, `commit`, `sync` and `roll` may block for I/O.
 ///
-/// **Processes.** One process has a log open at a time; another is refused with `busy` and the holder's name
-/// and pid. Opening the same directory again within the process gives another handle on the same log. A
-/// forked child that uses an inherited handle gets `busy` with an explanation, and must not close it.
+/// **Processes.** Any number of processes have a log open at a time (512 by default of the layout) and write
+/// in one order; one fdatasync acknowledges what all of them wrote before. Whoever comes first recovers the
+/// log, the last one marks its end. A process that is killed at any moment stops nobody; one that is frozen
+/// while it holds the log's lock makes the others wait until the deadline and then answer `busy` with its
+/// name. Opening the same directory again within a process gives another handle on the same log. A forked
+/// child that uses an inherited handle gets `busy` with an explanation, and must not close it; it may open
+/// its own. On a file system that cannot map files, or is full, one process at a time has the log, and
+/// another is refused with `busy`. All processes of a log must use one version of restante.
 ///
-/// **Failures.** After a failed write or fsync the log is `poisoned`: nothing is acknowledged any more and
-/// only closing is left; reopening recovers. `no_space` comes only from `put_content`, `begin`, `append` and
-/// `touch`, with nothing written that anyone will see; room for every open transaction's end is reserved.
+/// **Failures.** After a failed write or fsync the log is `poisoned`, in every process: nothing is
+/// acknowledged any more and only closing is left; when all have closed it, reopening recovers. `no_space`
+/// comes only from `put_content`, `begin`, `append` and `touch`, with nothing written that anyone will see;
+/// room for every open transaction's end is reserved.
 ///
 /// **What a crash leaves.** Everything whose call returned success with `Sync::durable` is there in order;
 /// what was in flight is there whole or not at all. Opening finds the end (R8), never appends behind a torn
@@ -227,7 +233,7 @@ class RedoLog {
   struct Options {
     /// Make the directory and the log if they do not exist.
     bool create = false;
-    /// Shown to others that are refused; 64 bytes at most.
+    /// Shown to others that have to wait; 64 bytes at most.
     std::string holder = "restante";
     /// Only with `create`: the server the log belongs to; a random id if none.
     Id128 server{};
@@ -255,11 +261,12 @@ class RedoLog {
     Time begin_time{};
     /// Its first operation is a Rewind: a restore that did not end (R4).
     bool is_rewind = false;
-    /// False while its owner lives in this process.
+    /// False while somebody who lives has it in hand.
     bool claimable = false;
   };
 
-  /// Opens the log of a directory. `not_found` without `create`, `busy` if another process has it,
+  /// Opens the log of a directory. `not_found` without `create`, `busy` if another process is opening it and
+  /// does not finish or cannot share it, `poisoned` if it failed and others have not closed it yet,
   /// `damaged` if what decides where the log ends cannot be read, `unsupported` for a newer format,
   /// `diverged` when files of two logs lie in the directory.
   [[nodiscard]] static Result<RedoLog> open(const std::string& directory, const Options& options);
@@ -268,7 +275,8 @@ class RedoLog {
   RedoLog& operator=(const RedoLog&) = default;
   RedoLog(RedoLog&&) noexcept = default;
   RedoLog& operator=(RedoLog&&) noexcept = default;
-  /// The last handle writes a mark, syncs and closes; transactions, cursors and followers count as handles.
+  /// The last handle of a process syncs and closes, that of the last process writes a mark; transactions,
+  /// cursors and followers count as handles.
   ~RedoLog() = default;
 
   // --- Identity and ends ----------------------------------------------------------------------------
@@ -310,8 +318,9 @@ class RedoLog {
   /// Durably notes, once per account and segment, that the account is about to be changed by a host that
   /// appends after the fact (R9). Cheap when it is already noted.
   Status touch(std::string_view account_id);
-  /// Accounts touched or appended to since the last clean close before this opening; empty after a clean
-  /// one. The host compares these with its store and appends what is missing.
+  /// Accounts touched or appended to since the last clean close, for whoever opens first after an end that
+  /// was not clean for all processes; empty for everybody else. The host compares these with its store and
+  /// appends what is missing.
   [[nodiscard]] std::vector<std::string> accounts_to_reconcile() const;
 
   /// Makes durable what has been written so far.

@@ -125,9 +125,11 @@ struct AccountReport {
   std::string account_id{};
   std::string into_id{};
   Status status{};
+  /// Elements of operations. All 0 if `status` is a failure: what had happened then is not known.
   std::uint64_t created = 0;
   std::uint64_t changed = 0;
   std::uint64_t removed = 0;
+  /// Messages that were as they had to be.
   std::uint64_t kept = 0;
   /// "folder/message: reason".
   std::vector<std::string> refused{};

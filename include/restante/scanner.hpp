@@ -50,14 +50,17 @@ class Scanner final : public MailSource {
     /// `not_found` if it knows none. Asked when the state file is missing or damaged.
     std::function<Result<std::vector<Operation>>(std::string_view account_id)> baseline{};
     Origin origin{.client = "restante scan"};
+    /// Shown to others that are refused.
+    std::string holder = "restante";
   };
 
-  /// `store` must outlive the scanner.
+  /// `store` must outlive the scanner. `busy` names the process whose scanner has the state directory.
   [[nodiscard]] static Result<std::unique_ptr<Scanner>> open(MailSource& store, const RedoLog& log,
                                                              const Options& options);
   ~Scanner() override;
 
-  /// Logs what changed since the last known state: content of new messages first, then one transaction.
+  /// Logs what changed since the last known state, content of new messages before the transaction that puts
+  /// them. A small difference is one transaction, a large one several.
   /// An account that has gone is logged as AccountDelete.
   /// `restore_unfinished` if a restore of the account began and did not end.
   [[nodiscard]] Result<ScanReport> scan(std::string_view account_id);

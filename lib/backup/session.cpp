@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -122,9 +123,16 @@ struct Session::Impl {
   Options options;
   SessionRecord record;
   std::vector<Account> accounts;
-  // Accounts that have a full in the target, and those that the archived segments name.
+  // Accounts that have a full in the target; those whose full the log still goes on from without a hole; and
+  // those that the archived segments name.
+  std::set<std::string> known_accounts;
   std::set<std::string> with_full;
   std::set<std::string> touched_accounts;
+  // Segments that this session archived or found archived, and those of the log that it cannot read.
+  std::set<std::string> archived_keys;
+  std::set<std::string> unreadable_keys;
+  // Accounts that were read for content that the log has lost.
+  std::set<std::string, std::less<>> read_for_content;
   std::unique_ptr<Publication> publication;
   std::unique_ptr<content::ContentWriter> content;
   std::unique_ptr<target::SnapshotWriter> snapshots;
@@ -151,9 +159,12 @@ struct Session::Impl {
   void run_to_the_end();
   [[nodiscard]] Result<SessionInfo> run();
   [[nodiscard]] Status back_up_everything();
+  [[nodiscard]] Status check_packs() const;
   [[nodiscard]] Status register_consumer();
   [[nodiscard]] Status back_up_server_data();
-  [[nodiscard]] Result<std::set<Id128>> line_of_log() const;
+  using Line = std::map<Id128, Lsn>;
+  [[nodiscard]] Line line_of_log(const redo::SegmentViews& archived) const;
+  [[nodiscard]] Result<Lsn> beginning_of_log(const redo::SegmentViews& archived, const Line& line) const;
   [[nodiscard]] Status find_fulls();
   [[nodiscard]] Status back_up_accounts();
   [[nodiscard]] Status back_up_account(const Account& account, SessionAccount& entry);
@@ -162,6 +173,9 @@ struct Session::Impl {
   void note_vanished_accounts();
   [[nodiscard]] Status archive();
   [[nodiscard]] Status archive_one(const redo::SegmentView& view, const redo::SegmentViews& all);
+  [[nodiscard]] Status check_archived(const redo::SegmentView& view, const std::string& key) const;
+  [[nodiscard]] Status store_lost_content(std::string_view account_id, const ContentRef& wanted,
+                                          const Status& why);
   [[nodiscard]] Status check_gap(const redo::SegmentViews& views) const;
   [[nodiscard]] Status tick(std::uint64_t messages, std::uint64_t bytes);
   [[nodiscard]] bool refuses_account(const Account& account, SessionAccount& entry) const;
@@ -172,9 +186,11 @@ struct Session::Impl {
   [[nodiscard]] Status publish();
   void tidy_up();
   void discard();
+  void warn(std::string_view message) const {
+    if (options.observer) options.observer->log(Observer::Level::warning, message);
+  }
   void warn(const Status& status, std::string_view doing) const {
-    if (!status.ok() && options.observer)
-      options.observer->log(Observer::Level::warning, base::cat(doing, ": ", status.message()));
+    if (!status.ok()) warn(base::cat(doing, ": ", status.message()));
   }
 };
 
@@ -288,13 +304,15 @@ Result<SessionInfo> Session::Impl::run() {
 Status Session::Impl::back_up_everything() {
   progress.began = record.info.began;
   progress.accounts_total = accounts.size();
+  if (Status s = check_packs(); !s.ok()) return s;
   Result<std::unique_ptr<content::ContentWriter>> writer = target.content->writer();
   if (!writer.ok()) return writer.status();
   content = *std::move(writer);
   snapshots = std::make_unique<target::SnapshotWriter>(*publication, target.id, target.compression_level);
   if (options.log) {
     if (Status s = register_consumer(); !s.ok()) return s;
-    if (Status s = options.log->roll(); !s.ok()) return s;
+    // What the log has lost is known before accounts are chosen for a full.
+    if (Status s = archive(); !s.ok()) return s;
   }
   if (Status s = back_up_server_data(); !s.ok()) return s;
   if (Status s = back_up_accounts(); !s.ok()) return s;
@@ -302,6 +320,16 @@ Status Session::Impl::back_up_everything() {
     if (Status s = archive(); !s.ok()) return s;
   }
   summarize();
+  return {};
+}
+
+// What is in a pack that is not whole is stored again if this session reads it.
+Status Session::Impl::check_packs() const {
+  const Result<std::vector<content::PackWarning>> warnings = target.content->check_ends();
+  if (!warnings.ok()) return warnings.status();
+  for (const content::PackWarning& pack : *warnings)
+    warn(base::cat(pack.pack_key, " is damaged (", pack.what,
+                   "): a full backup stores again what is lost with it, 'verify' tells what it costs now"));
   return {};
 }
 
@@ -334,36 +362,78 @@ Status Session::Impl::back_up_server_data() {
   return {};
 }
 
-// Incarnations of the log from the present one back to its oldest known ancestor.
-Result<std::set<Id128>> Session::Impl::line_of_log() const {
-  std::set<Id128> line{options.log->incarnation()};
-  const Result<redo::SegmentViews> archived = target::archived_views(target);
-  if (!archived.ok()) return archived.status();
+// Incarnations of the log from the present one back to its oldest known ancestor, and up to where each counts.
+Session::Impl::Line Session::Impl::line_of_log(const redo::SegmentViews& archived) const {
+  Line line{{options.log->incarnation(), UINT64_MAX}};
+  Lsn limit = UINT64_MAX;
   std::optional<Continuation> parent = options.log->continues();
-  while (parent && line.insert(parent->parent.incarnation).second) {
+  while (parent) {
     const Id128 incarnation = parent->parent.incarnation;
+    limit = std::min(limit, parent->parent.lsn);
+    if (!line.emplace(incarnation, limit).second) break;
     parent.reset();
-    for (const auto& view : *archived)
+    for (const auto& view : archived)
       if (view->header().incarnation == incarnation) parent = view->header().parent;
   }
   return line;
 }
 
-// A full counts only if this log goes on from it; one of a log that was lost and not continued does not.
+// The LSN from which the log can be read to its end without a hole, from the target and its directory.
+Result<Lsn> Session::Impl::beginning_of_log(const redo::SegmentViews& archived, const Line& line) const {
+  std::vector<std::pair<Lsn, Lsn>> stretches;
+  const auto add = [&](const redo::SegmentView& view) {
+    const auto limit = line.find(view.header().incarnation);
+    if (limit == line.end() || view.header().first_lsn > limit->second) return;
+    stretches.emplace_back(view.header().first_lsn, std::min(view.last_lsn(), limit->second));
+  };
+  for (const auto& view : archived) add(*view);
+  const Result<redo::SegmentViews> live = redo::views(*options.log);
+  if (!live.ok()) return live.status();
+  Lsn beginning = options.log->end() + 1;
+  for (const auto& view : *live) {
+    if (!view->is_complete()) beginning = std::min(beginning, view->header().first_lsn);
+    if (view->is_complete() && !unreadable_keys.contains(target::segment_key(view->header()))) add(*view);
+  }
+  std::sort(stretches.rbegin(), stretches.rend());
+  for (const auto& [first, last] : stretches)
+    if (first < beginning && last + 1 >= beginning) beginning = first;
+  return beginning;
+}
+
+// A full counts only if this log goes on from it; one of a log that was lost and not continued does not, nor
+// one before a segment that nobody can read any more.
 Status Session::Impl::find_fulls() {
-  const Result<std::vector<target::RecordPointer>> sessions = target::published_sessions(target);
+  std::vector<target::UnreadableSession> unreadable;
+  const Result<std::vector<target::RecordPointer>> sessions = target::published_sessions(target, &unreadable);
   if (!sessions.ok()) return sessions.status();
-  std::set<Id128> line;
+  for (const target::UnreadableSession& session : unreadable)
+    warn(session.why, base::cat("session ", session.label, " cannot be read and is passed over"));
+  Line line;
+  Lsn beginning = 0;
   if (options.log) {
-    Result<std::set<Id128>> found = line_of_log();
+    std::vector<TargetDamage> damages;
+    const Result<redo::SegmentViews> archived = target::archived_views(target, &damages);
+    if (!archived.ok()) return archived.status();
+    for (const TargetDamage& damage : damages)
+      warn(base::cat(damage.what, "; the redo log cannot replace it, so it is left as it is"));
+    line = line_of_log(*archived);
+    const Result<Lsn> found = beginning_of_log(*archived, line);
     if (!found.ok()) return found.status();
-    line = *std::move(found);
+    beginning = *found;
   }
   for (const target::RecordPointer& session : *sessions) {
-    if (options.log && !line.contains(session->info.position.incarnation)) continue;
-    for (const SessionAccount& account : session->info.accounts)
-      if (account.full && account.status == AccountStatus::completed) with_full.insert(account.id);
+    const auto limit = line.find(session->info.position.incarnation);
+    if (options.log && limit == line.end()) continue;
+    for (const SessionAccount& account : session->info.accounts) {
+      if (!account.full || account.status != AccountStatus::completed) continue;
+      known_accounts.insert(account.id);
+      if (!options.log || (account.consistent_at + 1 >= beginning && account.consistent_at <= limit->second))
+        with_full.insert(account.id);
+    }
   }
+  if (options.kind == Kind::incremental && with_full.size() < known_accounts.size())
+    warn(base::cat("the redo log has a hole before LSN ", beginning,
+                   "; accounts without a full behind it get one now"));
   return {};
 }
 
@@ -465,7 +535,7 @@ void Session::Impl::settle_incremental(const Account& account, SessionAccount& e
 // Accounts of earlier sessions that the store does not list any more: their end must be in the log too.
 void Session::Impl::note_vanished_accounts() {
   if (!options.log) return;
-  for (const std::string& id : with_full) {
+  for (const std::string& id : known_accounts) {
     const bool listed =
         std::any_of(accounts.begin(), accounts.end(), [&](const Account& a) { return a.id == id; });
     if (!listed) warn(options.source->barrier(id), base::cat("account ", base::escape(id)));
@@ -508,21 +578,40 @@ Status Session::Impl::archive() {
   return {};
 }
 
+// Damage of one segment, here or there, is told and does not end the session: a full behind it is whole.
 Status Session::Impl::archive_one(const redo::SegmentView& view, const redo::SegmentViews& all) {
   const redo::SegmentHeader& header = view.header();
-  const std::string key = target::segment_key(header.log, header.incarnation, header.sequence);
+  const std::string key = target::segment_key(header);
+  if (archived_keys.contains(key) || unreadable_keys.contains(key)) return {};
+  target::ArchiveInto into{*target.storage, *content, target.id, target.compression_level};
+  into.unreadable = [this](std::string_view account_id, const ContentRef& wanted, const Status& why) {
+    return store_lost_content(account_id, wanted, why);
+  };
+  Status there;
   if (target.storage->info(key).ok()) {
-    const auto there = target::open_archived_segment(target.storage, key, target.id);
-    if (!there.ok()) return there.status();
-    return target::check_same_segment(view, **there, key);
+    there = check_archived(view, key);
+    if (there.ok()) archived_keys.insert(key);
+    if (there.code() != Code::damaged) return there;
+    into.replace = true;
   }
-  const target::ArchiveInto into{*target.storage, *content, target.id, target.compression_level};
+  const Result<std::vector<std::string>> touched = target::accounts_in(view);
+  if (touched.status().code() == Code::damaged) {
+    unreadable_keys.insert(key);
+    warn(touched.status(), base::cat("segment ", header.sequence, " of the redo log is not archived, ",
+                                     "'redo verify' names what is lost"));
+    return {};
+  }
+  if (!touched.ok()) return touched.status();
   if (Status s = target::archive_segment(view, all, into); !s.ok()) return s;
+  archived_keys.insert(key);
+  if (into.replace) {
+    warn(there, "the damaged segment is archived again");
+    const std::scoped_lock lock(target.mutex);
+    target.archived.erase(key);
+    return {};
+  }
   if (record.info.first_sequence == 0) record.info.first_sequence = header.sequence;
   record.info.last_sequence = header.sequence;
-
-  const Result<std::vector<std::string>> touched = target::accounts_in(view);
-  if (!touched.ok()) return touched.status();
   for (const std::string& id : *touched) {
     if (record.info.find(id) || !options.accounts.empty()) continue;
     SessionAccount entry;  // an account that is in the log and no more in the store
@@ -536,15 +625,51 @@ Status Session::Impl::archive_one(const redo::SegmentView& view, const redo::Seg
   return {};
 }
 
+// `damaged` if the archived form cannot be read throughout, `diverged` if it is another segment (R5).
+Status Session::Impl::check_archived(const redo::SegmentView& view, const std::string& key) const {
+  const auto archived = target::open_archived_segment(target.storage, key, target.id);
+  if (!archived.ok()) return archived.status();
+  if (Status s = target::accounts_in(**archived).status(); !s.ok()) return s;
+  return target::check_same_segment(view, **archived, key);
+}
+
+// Content that is damaged in the log is mostly still where it was delivered to.
+Status Session::Impl::store_lost_content(std::string_view account_id, const ContentRef& wanted,
+                                         const Status& why) {
+  if (read_for_content.emplace(account_id).second) {
+    ServerSource server(*options.source);
+    MailSource& source = account_id == kServerAccount ? server : *options.source;
+    const backup::AccountContext context{
+        source, options.log, *content, options.settle_deadline,
+        [this](std::uint64_t, std::uint64_t bytes) { return tick(0, bytes); }};
+    Account account;
+    account.id = account_id;
+    backup::AccountFailure failure;
+    const bool read = backup::read_account(context, account, failure).has_value();
+    if (!read && (failure.of_target || failure.status.code() == Code::cancelled)) return failure.status;
+  }
+  const Result<bool> has = content->has(wanted);
+  if (!has.ok()) return has.status();
+  warn(why, base::cat("content of account ", base::escape(account_id), " is damaged in the redo log",
+                      *has ? " and was read from the store instead"
+                           : " and not in the store; states that need it cannot be restored"));
+  return {};
+}
+
 // Segments that are neither here nor archived would leave a hole that no later full can hide.
 Status Session::Impl::check_gap(const redo::SegmentViews& views) const {
   if (views.empty() || options.kind == Kind::full) return {};
   const redo::SegmentHeader& oldest = views.front()->header();
-  const Result<redo::SegmentViews> archived = target::archived_views(target);
-  if (!archived.ok()) return archived.status();
+  // By name: whether it can be read does not matter here.
+  const std::string some_key = target::segment_key(oldest);
+  const std::size_t directory = some_key.rfind('/') + 1;
   std::uint64_t newest = 0;
-  for (const auto& view : *archived)
-    if (view->header().incarnation == oldest.incarnation) newest = std::max(newest, view->header().sequence);
+  const Status listed =
+      target.storage->list(some_key.substr(0, directory), [&](const ObjectInfo& object) -> Status {
+        newest = std::max(newest, redo::sequence_of_name(object.key.substr(directory)).value_or(0));
+        return {};
+      });
+  if (!listed.ok()) return listed;
   if (newest == 0 || oldest.sequence <= newest + 1) return {};
   return Status(Code::damaged,
                 base::cat("segments ", newest + 1, " to ", oldest.sequence - 1,

@@ -50,6 +50,27 @@ class Store final : public ContentStore {
   Status refresh() override { return take_inventory(false); }
   Status rebuild() override { return take_inventory(true); }
 
+  Result<std::vector<PackWarning>> check_ends() override {
+    if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+    const Result<std::vector<catalog::KnownPack>> known = parts_->catalog().packs();
+    if (!known.ok()) return known.status();
+    const Result<std::vector<StoredPack>> stored = list_packs(parts_->storage());
+    if (!stored.ok()) return stored.status();
+    std::vector<PackWarning> warnings;
+    std::vector<Id128> damaged;
+    for (const StoredPack& pack : *stored) {
+      const catalog::KnownPack* const entry = find(*known, pack.id);
+      if (entry == nullptr || entry->trust == catalog::Trust::damaged) continue;
+      const Status sound = check_pack_end(parts_->storage(), parts_->options().target_id, pack);
+      if (sound.ok() || sound.code() == Code::not_found) continue;  // removed meanwhile
+      if (!is_of_the_pack(sound)) return sound;
+      damaged.push_back(pack.id);
+      warnings.push_back({pack_key(pack.id), sound.message()});
+    }
+    if (Status marked = parts_->catalog().mark(damaged, catalog::Trust::damaged); !marked.ok()) return marked;
+    return warnings;
+  }
+
   Result<ContentVerification> verify(bool read_data) override {
     if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
     return verify_packs(*parts_, read_data);

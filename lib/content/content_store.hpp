@@ -35,6 +35,11 @@ struct PackDamage {
   std::vector<Digest> lost;  // contents that cannot be read because of it
 };
 
+struct PackWarning {
+  std::string pack_key;
+  std::string what;
+};
+
 struct ContentVerification {
   std::uint64_t packs = 0;
   std::uint64_t contents = 0;  // what can be opened by an id, chunks of large contents too
@@ -84,6 +89,10 @@ class ContentStore : public ContentOpener {
   [[nodiscard]] virtual Result<std::unique_ptr<ContentWriter>> writer() = 0;
   // Reads the indexes of packs that appeared since opening (another process's).
   [[nodiscard]] virtual Status refresh() = 0;
+  // As `refresh`, and looks at the end of every pack that writers rely upon, one small read each: one that was
+  // cut off, or whose footer is not its own, is not relied upon from now on (as if `verify` had found it
+  // damaged) and is in the answer. For whoever is about to write; the frames are left to `verify`.
+  [[nodiscard]] virtual Result<std::vector<PackWarning>> check_ends() = 0;
   // Reads every pack's index again and drops what the catalog knew besides. Readers and writers may go on.
   [[nodiscard]] virtual Status rebuild() = 0;
   // Structure of every pack; with `read_data` every frame and every content digest as well. Writers store

@@ -16,6 +16,21 @@ Status check_identity(const PackIdentity& found, const PackIdentity& expected) {
   return {};
 }
 
+Status check_size(const StoredPack& pack) {
+  if (pack.size < kPackHeaderBytes + kPackFooterBytes) return damaged("the pack is cut off");
+  if (pack.size > base::kMaxPackBytes) return damaged("the pack is larger than any may be");
+  return {};
+}
+
+// The footer, if it is the one of this pack at its length.
+Result<Footer> check_footer(ByteView bytes, const Id128& target, const StoredPack& pack) {
+  Result<Footer> footer = decode_footer(bytes);
+  if (!footer.ok()) return footer;
+  if (Status own = check_identity(footer->identity, {target, pack.id}); !own.ok()) return own;
+  if (footer->pack_length != pack.size) return damaged("the pack has another length than its footer says");
+  return footer;
+}
+
 // Adds the parts of a frame as its own table tells them.
 Status salvage_frame(const Block& block, Index& index) {
   const Result<Bytes> raw = open_block(block, base::kMaxContentFrameBytes);
@@ -52,19 +67,23 @@ Result<std::vector<StoredPack>> list_packs(Storage& storage) {
   return packs;
 }
 
+Status check_pack_end(Storage& storage, const Id128& target, const StoredPack& pack) {
+  if (Status sized = check_size(pack); !sized.ok()) return sized;
+  const Result<Bytes> footer =
+      storage.get_range(pack_key(pack.id), pack.size - kPackFooterBytes, kPackFooterBytes);
+  return footer.ok() ? check_footer(*footer, target, pack).status() : footer.status();
+}
+
 Result<Index> read_index(Storage& storage, const Id128& target, const StoredPack& pack) {
-  if (pack.size < kPackHeaderBytes + kPackFooterBytes) return damaged("the pack is cut off");
-  if (pack.size > base::kMaxPackBytes) return damaged("the pack is larger than any may be");
+  if (Status sized = check_size(pack); !sized.ok()) return sized;
   const std::string key = pack_key(pack.id);
   const std::uint64_t tail_bytes = std::min<std::uint64_t>(pack.size, base::kPackTailBytes);
   const std::uint64_t tail_offset = pack.size - tail_bytes;
   const Result<Bytes> tail = storage.get_range(key, tail_offset, tail_bytes);
   if (!tail.ok()) return tail.status();
-  const Result<Footer> footer = decode_footer(ByteView(*tail).last(kPackFooterBytes));
+  const Result<Footer> footer = check_footer(ByteView(*tail).last(kPackFooterBytes), target, pack);
   if (!footer.ok()) return footer.status();
   const PackIdentity identity{target, pack.id};
-  if (Status own = check_identity(footer->identity, identity); !own.ok()) return own;
-  if (footer->pack_length != pack.size) return damaged("the pack has another length than its footer says");
 
   Bytes own_block;
   ByteView block_bytes;

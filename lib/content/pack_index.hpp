@@ -18,6 +18,9 @@ struct StoredPack {
 /// The index, from the pack's end. `damaged` if it cannot be trusted, `unsupported`, `not_found`.
 [[nodiscard]] Result<Index> read_index(Storage& storage, const Id128& target, const StoredPack& pack);
 
+/// What the footer alone tells: whether the pack is its own and has the length that it was written with.
+[[nodiscard]] Status check_pack_end(Storage& storage, const Id128& target, const StoredPack& pack);
+
 /// What the frames say, for a pack without a sound index: reads all of it and takes every frame whose
 /// checksum holds, wherever it stands. Frames that are damaged leave a gap. `damaged` if there is none.
 [[nodiscard]] Result<Index> salvage_index(Storage& storage, const Id128& target, const StoredPack& pack);

@@ -170,4 +170,17 @@ Status remove_tree_at(Io& io, int dirfd, const std::string& name) {
   return remove_entry(io, dirfd, name, info->type, 0);
 }
 
+Status allocate_whole(Io& io, int fd, std::uint64_t bytes) {
+  Status allocated = io.allocate(fd, 0, bytes);
+  if (allocated.code() != Code::unsupported) return allocated;
+  const Bytes zeros(1u << 20, 0);
+  for (std::uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
+    const std::uint64_t step = std::min<std::uint64_t>(zeros.size(), bytes - offset);
+    const Status written =
+        write_all_at(io, fd, ByteView(zeros).first(static_cast<std::size_t>(step)), offset);
+    if (!written.ok()) return written;
+  }
+  return {};
+}
+
 }  // namespace restante::os

@@ -1,6 +1,7 @@
 #include "os/lock.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "os/errors.hpp"
+#include "os/file.hpp"
 
 namespace restante::os {
 namespace {
@@ -42,8 +44,9 @@ Result<FileLock> FileLock::acquire(int fd, std::uint64_t offset) {
   return Status(Code::busy, base::cat(what, "another process held it"));
 }
 
-Result<pid_t> FileLock::holder_pid(int fd, std::uint64_t offset) {
+Result<pid_t> FileLock::holder_pid_in(int fd, std::uint64_t offset, std::uint64_t count) {
   struct flock lock = one_byte(F_WRLCK, offset);
+  lock.l_len = static_cast<off_t>(count);
   if (lock_call(fd, F_GETLK, &lock) != 0) {
     const int error = errno;
     return errno_status(error, "read the lock of", path_of(fd));
@@ -68,6 +71,28 @@ void FileLock::release() noexcept {
   struct flock lock = one_byte(F_UNLCK, offset_);
   (void)lock_call(fd_, F_SETLK, &lock);  // in a forked child this unlocks what the child never held: nothing
   fd_ = -1;
+}
+
+Result<Fd> take_file(int dirfd, const std::string& name, std::string_view holder) {
+  Io& io = real_io();
+  Result<Fd> fd = io.open_at(dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  if (!fd.ok()) return fd;
+  int answer = ::flock(fd->get(), LOCK_EX | LOCK_NB);
+  while (answer != 0 && errno == EINTR) answer = ::flock(fd->get(), LOCK_EX | LOCK_NB);
+  if (answer != 0 && errno == EWOULDBLOCK) {
+    Bytes said(256);
+    const Result<std::size_t> size = io.pread(fd->get(), said, 0);
+    said.resize(size.ok() ? *size : 0);
+    return Status(Code::busy, base::cat(base::escape(path_of(dirfd)), " is in use by ",
+                                        said.empty() ? "another process" : base::escape(as_text(said))));
+  }
+  if (answer != 0) return errno_status(errno, "lock", path_of(fd->get()));
+  const std::string text = base::cat("process ", ::getpid(), " (", holder, ")");
+  Status noted = io.truncate(fd->get(), 0);
+  if (noted.ok()) noted = write_all_at(io, fd->get(), as_bytes(text), 0);
+  // Who it is is for messages only.
+  if (!noted.ok() && noted.code() != Code::no_space) return noted;
+  return fd;
 }
 
 }  // namespace restante::os

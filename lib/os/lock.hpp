@@ -13,6 +13,10 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "os/fd.hpp"
 
 namespace restante::os {
 
@@ -24,7 +28,11 @@ class FileLock {
   [[nodiscard]] static Result<FileLock> acquire(int fd, std::uint64_t offset);
   /// The process that holds a lock on that byte, 0 if none does. A lock of the calling process counts as
   /// none, and so does a holder in a pid namespace that this process cannot see into: it answers -1.
-  [[nodiscard]] static Result<pid_t> holder_pid(int fd, std::uint64_t offset);
+  [[nodiscard]] static Result<pid_t> holder_pid(int fd, std::uint64_t offset) {
+    return holder_pid_in(fd, offset, 1);
+  }
+  /// Of the first locked byte of `count`.
+  [[nodiscard]] static Result<pid_t> holder_pid_in(int fd, std::uint64_t offset, std::uint64_t count);
 
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
@@ -42,5 +50,10 @@ class FileLock {
   int fd_ = -1;
   std::uint64_t offset_ = 0;
 };
+
+/// Opens the file `name` in a directory, made if need be, and takes it for whoever holds the answer: another
+/// opening of it, in this process or another one, is `busy` with what `holder` said. A forked child holds it
+/// too until it ends or executes another program.
+[[nodiscard]] Result<Fd> take_file(int dirfd, const std::string& name, std::string_view holder);
 
 }  // namespace restante::os

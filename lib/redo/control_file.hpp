@@ -1,72 +1,105 @@
 #pragma once
-// `redo.control`: who has the log, and what a failed sync leaves to the next opener (R7).
+// Having a log open together (R7): who is there, and the memory they share.
 //
-// A page of 4 KiB, rewritten in place under the lock; its file is made once, is never replaced and carries
-// the POSIX locks. It is no part of the log's history: rebuilt when it is missing or of another machine.
+// Every attached process holds a POSIX lock on a byte of its own for as long as it lives. Whoever comes while
+// nobody is there makes the memory anew and recovers the log before anybody else is let in.
 
 #include <restante/redo_log.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "os/fd.hpp"
 #include "os/io.hpp"
 #include "os/lock.hpp"
+#include "os/shared_memory.hpp"
+#include "redo/control_page.hpp"
 
 namespace restante::redo {
 
 inline constexpr std::string_view kControlName = "redo.control";
-inline constexpr std::size_t kControlBytes = 4096;
-/// Held by the process that has the log open. The bytes behind it are kept for sharing processes, one each.
-inline constexpr std::uint64_t kLockByte = 1u << 30;
-
-/// Where the log was last known to be on the disk when a write or sync failed.
-struct Watermark {
-  std::uint64_t sequence = 0;
-  std::uint64_t offset = 0;
-  Lsn lsn = 0;
-};
-
-struct ControlPage {
-  Id128 boot_id;
-  std::uint32_t library_version = 0;
-  std::uint32_t pid = 0;
-  std::string holder;
-  Time attached;
-  /// Counts failures; `poison` is set after one until the next opener has ended the segment there.
-  std::uint64_t poison_generation = 0;
-  std::optional<Watermark> poison;
-};
-
-[[nodiscard]] Bytes encode_control(const ControlPage& page);
-/// Nothing if it is not a page of this layout and kind of machine.
-[[nodiscard]] std::optional<ControlPage> decode_control(ByteView bytes);
+/// Held while a process comes or goes.
+inline constexpr std::uint64_t kAttachByte = 1u << 30;
+inline constexpr std::uint64_t kFirstSlotByte = kAttachByte + 1;
 
 /// The machine's boot, all zero if it does not say.
 [[nodiscard]] Id128 current_boot_id(os::Io& io);
 
-/// Open and locked. One thread at a time.
+/// What is at the beginning of a control file that can be believed.
+[[nodiscard]] std::optional<ControlIdentity> decode_identity(ByteView bytes);
+[[nodiscard]] Bytes encode_identity(ControlIdentity identity);
+[[nodiscard]] ControlIdentity identity_of_this_build(const Id128& boot_id);
+
 class ControlFile {
  public:
-  /// `busy` names the holder if another process has it.
+  struct Who {
+    std::string holder;
+    Time now;
+    std::chrono::steady_clock::time_point deadline;
+  };
+  /// Attaches. `busy` names who is in the way; `poisoned` if the log failed and those who have it open have
+  /// not closed it yet; `unsupported` if they are of another kind.
   [[nodiscard]] static Result<std::unique_ptr<ControlFile>> attach(os::Io& io, int directory,
-                                                                   const std::string& path,
-                                                                   const std::string& holder, Time now);
-  /// What a failed sync of this boot left; see `Watermark`.
-  [[nodiscard]] const std::optional<Watermark>& poison() const noexcept { return page_.poison; }
-  [[nodiscard]] Status set_poison(const Watermark& watermark);
-  [[nodiscard]] Status clear_poison();
+                                                                   const std::string& path, const Who& who);
+  ~ControlFile();
+
+  /// Nobody else is attached, and the memory is empty but for the locks: recover, then `let_others_in`.
+  [[nodiscard]] bool is_first() const noexcept { return is_first_; }
+  void let_others_in() noexcept;
+  /// What a failed sync of this boot left to the first opener.
+  [[nodiscard]] const std::optional<Watermark>& poison_before() const noexcept { return poison_before_; }
+  void forget_poison() noexcept;
+
+  [[nodiscard]] ControlPage& page() noexcept { return *static_cast<ControlPage*>(mapping_.data()); }
+  [[nodiscard]] const ControlPage& page() const noexcept {
+    return *static_cast<const ControlPage*>(mapping_.data());
+  }
+
+  /// Whether nobody but this process came and did not go in order.
+  [[nodiscard]] bool nobody_died() const noexcept { return page().attached_count.load() == 1; }
+  /// Before it goes: true if nobody else is attached, and nobody can come until this is destroyed.
+  [[nodiscard]] bool close_door() noexcept;
+
+  // --- Who is who -----------------------------------------------------------------------------------
+  [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
+  [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
+  /// Whether the process that took the slot then lives.
+  [[nodiscard]] bool is_alive(std::uint32_t slot, std::uint32_t generation) const;
+  /// "process 12 (imap server)".
+  [[nodiscard]] std::string name_of(std::uint32_t slot) const;
+  /// The lowest segment that an attached process uses.
+  [[nodiscard]] std::uint64_t lowest_kept() const;
+
+  // --- Failure --------------------------------------------------------------------------------------
+  [[nodiscard]] bool is_poisoned() const noexcept { return !poison_before_ && page().poisoned.load() != 0; }
+  /// False if somebody has done so before.
+  bool poison(const Watermark& watermark) noexcept;
 
  private:
-  ControlFile(os::Io& io, os::Fd fd, os::FileLock lock)
-      : io_(io), fd_(std::move(fd)), lock_(std::move(lock)) {}
-  [[nodiscard]] Status write();
+  ControlFile(os::Io& io, os::Fd fd, std::string path)
+      : io_(io), fd_(std::move(fd)), path_(std::move(path)) {}
+  [[nodiscard]] Status enter(const Who& who);
+  [[nodiscard]] Result<bool> somebody_is_attached() const;
+  [[nodiscard]] Status make_page();
+  [[nodiscard]] Status join_page();
+  [[nodiscard]] Status take_slot(const Who& who);
+  [[nodiscard]] std::string who_is_there() const;
 
   os::Io& io_;
-  os::Fd fd_;  // before the lock: it is unlocked while the file is open
-  os::FileLock lock_;
-  ControlPage page_;
+  os::Fd fd_;  // before the locks: they are released while the file is open
+  std::string path_;
+  os::SharedMapping mapping_;
+  os::FileLock door_;
+  os::FileLock here_;
+  std::uint32_t slot_ = 0;
+  std::uint32_t generation_ = 0;
+  bool is_first_ = false;
+  // The memory is not shared, and the door stays shut.
+  bool is_alone_ = false;
+  std::optional<Watermark> poison_before_;
 };
 
 }  // namespace restante::redo

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace restante::redo {
 
@@ -34,6 +35,8 @@ inline constexpr std::size_t kFooterBytes = 136;
 inline constexpr std::size_t kMaxIdBytes = 1024;
 inline constexpr std::size_t kMaxOriginPartBytes = 255;
 inline constexpr std::size_t kMaxHolderBytes = 64;
+/// A segment that is allocated and not used yet.
+inline constexpr std::string_view kSpareName = "redo.spare";
 
 /// A content reference reaches at most this many segments back from the record that holds it (R10).
 inline constexpr std::uint64_t kContentReach = 2;

@@ -1,13 +1,19 @@
 #pragma once
 // The redo log that is open: its state, and which lock guards what.
 //
-// Three locks, taken in this order. `seal_mutex_` lets one thread at a time seal or remove segments.
-// `write_mutex_` orders the log: whoever holds it encodes, writes and moves the position. `sync_mutex_`
-// guards what is durable and who syncs. No lock is held while fdatasync runs for an acknowledgement; a roll
-// syncs under `write_mutex_`, because the order of segments must not get ahead of the disk.
+// The log belongs to all processes that have it open; what they share lies in `redo.control`
+// (control_page.hpp). Its lock orders the log: whoever has it (`Hold`) encodes, writes and moves the
+// position. Each process keeps what it knows of the log beside that, and brings it up to date when it takes
+// the lock (`pull`) or reads without it (`refresh`). `write_mutex_` guards this, and is taken before the
+// log's lock.
 //
-// One fdatasync of a segment runs at a time: the system reports a failed write-back to one caller only, and
-// whoever syncs beside that one would be told that all is well.
+// The lock of whoever syncs is another one, taken last: no lock that writers need is held while fdatasync
+// runs for an acknowledgement; a roll syncs under the log's lock, because the order of segments must not get
+// ahead of the disk. One fdatasync of a segment runs at a time: the system reports a failed write-back to one
+// caller only, and whoever syncs beside that one would be told that all is well.
+//
+// `seal_mutex_` and the seal lock of all processes come before all of these: one thread at a time seals or
+// removes segments.
 
 #include <restante/redo_log.hpp>
 
@@ -19,6 +25,7 @@
 #include <mutex>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "os/fd.hpp"
 #include "os/io.hpp"
@@ -26,6 +33,7 @@
 #include "redo/control_file.hpp"
 #include "redo/find_end.hpp"
 #include "redo/log_access.hpp"
+#include "redo/open_table.hpp"
 #include "redo/raw_segment.hpp"
 #include "redo/recovery.hpp"
 #include "redo/registry.hpp"
@@ -47,19 +55,71 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
                                             const redo::OpenHooks& hooks);
   [[nodiscard]] static const std::shared_ptr<Impl>& of(const RedoLog& log) noexcept { return log.impl_; }
   /// Attaches, recovers, and leaves a segment to write to.
+  [[nodiscard]] Status attach();
+  /// By the first opener.
   [[nodiscard]] Status recover_files();
+  /// By those who come later.
+  [[nodiscard]] Status join();
   [[nodiscard]] Status make_log(const redo::FoundLog& found);
   [[nodiscard]] Status adopt_log(redo::FoundLog& found);
   [[nodiscard]] Result<Segment> adopt_complete(const redo::FoundSegment& found,
                                                const redo::SegmentHeader& next);
   [[nodiscard]] Status adopt_newest(const redo::FoundSegment& found);
   [[nodiscard]] Result<redo::FoundEnd> end_of_newest(const redo::FoundSegment& found, int fd);
-  [[nodiscard]] Status adopt_open(std::map<Lsn, redo::OpenTransaction> open);
+  [[nodiscard]] Status adopt_open(const std::map<Lsn, redo::OpenTransaction>& open);
+  void begin_with(const redo::WriterState& state);
+  [[nodiscard]] Status not_continued() const;
+  [[nodiscard]] Status too_many_open() const;
   [[nodiscard]] Status adopt_recent();
   void collect_reconcile(const redo::Replayed& replayed);
   [[nodiscard]] Status write_incarnation();
   /// The last handle: marks the end, syncs, unlocks.
   void close() noexcept;
+
+  // --- log_share.cpp --------------------------------------------------------------------------------
+  /// The log's lock and this process's own, both held.
+  class Hold {
+   public:
+    Hold(Hold&& other) noexcept : log_(std::exchange(other.log_, nullptr)) {}
+    Hold& operator=(Hold&&) = delete;
+    ~Hold();
+
+   private:
+    friend struct Impl;
+    explicit Hold(Impl& log) noexcept : log_(&log) {}
+    Impl* log_;
+  };
+  /// Waits for the log's lock, at most the deadline, then `busy` with its holder's name; mends what somebody
+  /// who died in it left. `poisoned` and `busy` as `check_usable`.
+  [[nodiscard]] Result<Hold> hold();
+  /// The lock of whoever seals or removes, of all processes and of this one.
+  class SealHold {
+   public:
+    SealHold(SealHold&& other) noexcept : log_(std::exchange(other.log_, nullptr)) {}
+    SealHold& operator=(SealHold&&) = delete;
+    ~SealHold();
+
+   private:
+    friend struct Impl;
+    explicit SealHold(Impl& log) noexcept : log_(&log) {}
+    Impl* log_;
+  };
+  [[nodiscard]] Result<SealHold> hold_seals();
+  /// With the lock.
+  [[nodiscard]] Status mend();
+  /// With `write_mutex_`: what others did since.
+  [[nodiscard]] Status refresh();
+  [[nodiscard]] Status follow_rolls(const redo::WriterState& state);
+  static void complete(Segment& segment, const redo::SegmentHeader& next);
+  void drop_removed(std::uint64_t first_sequence);
+  /// With `write_mutex_`: every segment that is kept, not only those since this process came.
+  [[nodiscard]] Status load_older();
+  /// With the lock: what this process needs of old segments.
+  void update_keep();
+  void keep_from(std::uint64_t sequence);
+  [[nodiscard]] Status reload_consumers();
+  /// With the lock: makes `state` what everybody sees.
+  void publish(const redo::WriterState& state);
 
   // --- log_write.cpp --------------------------------------------------------------------------------
   /// A record up to what its place decides.
@@ -70,6 +130,12 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
     /// For the index: of a last piece, and the lowest sequence that it refers to (0: none).
     std::optional<redo::ContentPlace> content;
     std::uint64_t lowest_sequence = 0;
+    /// The place in the table of open transactions that it begins or ends.
+    std::optional<std::uint32_t> begins;
+    std::optional<std::uint32_t> ends;
+    std::uint32_t reserve = 0;
+    bool is_rewind = false;
+    bool is_close_mark = false;
   };
   struct Placed {
     std::uint64_t sequence = 0;
@@ -81,24 +147,30 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status check_process() const;
   /// That, or `poisoned`.
   [[nodiscard]] Status check_usable() const;
-  /// With `write_mutex_`: sees to it that a record of `bytes` and a reservation of `reserve` fit, by rolling.
+  [[nodiscard]] bool is_poisoned() const { return poisoned_ || control_->is_poisoned(); }
+  /// With the lock: sees to it that a record of `bytes` and a reservation of `reserve` fit, by rolling.
   [[nodiscard]] Status make_room(std::uint64_t bytes, std::uint64_t reserve);
-  /// With `write_mutex_`: writes what fits.
+  /// With the lock: writes what fits.
   [[nodiscard]] Result<Placed> write(Frame& frame);
   [[nodiscard]] Result<Placed> write_one(Frame& frame, Time wall, Time commit);
+  [[nodiscard]] Result<Placed> write_mark(redo::MarkReason reason);
   /// Without locks: returns when `lsn` is on the disk, syncing for all or waiting for who does.
   [[nodiscard]] Status wait_durable(Lsn lsn);
-  /// With `sync_mutex_`, after a failure.
   [[nodiscard]] Status not_durable() const;
-  /// With `sync_mutex_` in `lock`, while nobody syncs: syncs for everybody who wrote before.
-  [[nodiscard]] Status run_sync(std::unique_lock<std::mutex>& lock);
-  /// With `write_mutex_`: everything written so far becomes durable.
+  /// With the lock of who syncs: syncs for everybody who wrote before, and lets go of it.
+  [[nodiscard]] Status lead_sync(bool after_death);
+  [[nodiscard]] Result<int> sync_fd(std::uint64_t sequence);
+  /// With that lock: makes the cache write again what it may have failed to write for somebody who died.
+  [[nodiscard]] Status write_again(int fd, const redo::WriterState& target);
+  /// Everything written so far becomes durable.
   [[nodiscard]] Status sync_now();
-  /// With `write_mutex_`: the next segment becomes the current one. The old one is sealed by `seal_pending`.
+  /// With the lock: the next segment becomes the current one. The old one is sealed by `seal_pending`.
   /// `may_be_small` lets recovery open a log on a full disk.
   [[nodiscard]] Status roll_now(std::uint64_t min_room, bool may_be_small = false);
   /// Without locks.
   [[nodiscard]] Status seal_pending();
+  /// Without locks: what others rolled and did not live to seal.
+  [[nodiscard]] Status seal_left_behind();
   [[nodiscard]] Result<redo::Seal> seal_file(const Segment& segment, std::uint64_t end, Lsn last_lsn,
                                              const redo::IndexBuilder& index);
   /// Ends all acknowledgement; returns the failure to give to the caller whose call it was.
@@ -108,38 +180,45 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status maintain();
 
   // --- segment_create.cpp ---------------------------------------------------------------------------
+  /// What this process has of the current segment.
   struct Writer {
     std::shared_ptr<const os::Fd> fd;
+    /// Where some of its records lie; those that others wrote are missing.
+    std::shared_ptr<redo::SparseTable> sparse = std::make_shared<redo::SparseTable>();
+    /// Null as soon as somebody else has written into the segment: then it is made from the file.
+    std::unique_ptr<redo::IndexBuilder> index;
+  };
+  /// A segment that was made: where its records begin, and how many bytes it has.
+  struct Made {
+    Writer writer;
     std::uint64_t position = 0;
     std::uint64_t capacity = 0;
-    std::shared_ptr<redo::SparseTable> sparse = std::make_shared<redo::SparseTable>();
-    std::unique_ptr<redo::IndexBuilder> index;
   };
   struct Spare {
     os::Fd fd;
     std::string name;
     std::uint64_t bytes = 0;
   };
+  /// Sees to it that there is one for whoever rolls next.
+  [[nodiscard]] Status keep_spare();
   [[nodiscard]] Result<Spare> make_spare(std::uint64_t bytes);
   void drop_spare(Spare& spare) noexcept;
   /// Publishes a segment with `header`. A failure that leaves the directory in doubt sets `in_doubt`.
   /// With `may_be_small` it makes do with `room` where the disk has none for a whole segment.
-  [[nodiscard]] Result<Writer> create_segment(redo::SegmentHeader& header, std::uint64_t room,
-                                              bool may_be_small, bool* in_doubt);
+  [[nodiscard]] Result<Made> create_segment(redo::SegmentHeader& header, std::uint64_t room,
+                                            bool may_be_small, bool* in_doubt);
   [[nodiscard]] Result<Spare> take_spare(std::uint64_t bytes);
 
   // --- log_transactions.cpp -------------------------------------------------------------------------
-  struct Open {
-    redo::OpenTransaction transaction;
-    /// Somebody of this process has it in hand.
-    bool owned = false;
-  };
   struct Intent;
   [[nodiscard]] static Result<Intent> make_intent(std::string_view account_id,
                                                   std::span<const Operation> operations,
                                                   const BeginOptions& options, bool is_begin);
-  [[nodiscard]] Result<Placed> log_intent(const Intent& intent, const BeginOptions& options);
-  [[nodiscard]] Result<Placed> write_intent(const Intent& intent, const Origin& origin);
+  /// `place` gets where in the table of open transactions it begins; null for an append.
+  [[nodiscard]] Result<Placed> log_intent(const Intent& intent, const BeginOptions& options,
+                                          std::uint32_t* place);
+  [[nodiscard]] Result<Placed> write_intent(const Intent& intent, const Origin& origin,
+                                            std::optional<std::uint32_t> place);
   [[nodiscard]] Result<std::unique_ptr<Transaction::Impl>> reread(const redo::OpenTransaction& found,
                                                                   const redo::SegmentViews& all) const;
   [[nodiscard]] Result<Transaction> begin(std::string_view account_id, std::span<const Operation> operations,
@@ -148,7 +227,11 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
                                    const BeginOptions& options);
   [[nodiscard]] Result<Lsn> end_transaction(Transaction::Impl& transaction, bool commit,
                                             std::span<const Assigned> assigned, Sync sync);
-  void let_go(Lsn begin_lsn) noexcept;
+  /// Those that are open at `end`, in begin order; of one account, or of all if empty.
+  [[nodiscard]] std::vector<redo::OpenTable::Entry> open_transactions(std::string_view account_id,
+                                                                      Lsn end) const;
+  /// Of an entry whose account id is too long for the table.
+  [[nodiscard]] std::string account_in_log(const redo::OpenTransaction& transaction) const;
   [[nodiscard]] Status touch(std::string_view account_id);
   [[nodiscard]] std::vector<Unfinished> unfinished() const;
   [[nodiscard]] Result<std::vector<Transaction>> recover(std::string_view account_id);
@@ -166,17 +249,19 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   /// With `write_mutex_`: contents that `put_content` returned and that have fallen too far behind since.
   [[nodiscard]] std::vector<ContentRef> stale_of(const std::vector<ContentRef>& contents) const;
   void remember(const redo::ContentPlace& place);
+  /// Near enough to be referred to: written by this process, or lately by another one.
+  [[nodiscard]] std::optional<redo::ContentPlace> find_near(const ContentRef& content) const;
   void hand_out(const redo::ContentPlace& place);
   void mark_referenced(const std::vector<ContentRef>& contents);
   [[nodiscard]] bool is_near(const redo::ContentPlace& place) const;
 
   // --- log_read.cpp ---------------------------------------------------------------------------------
-  [[nodiscard]] redo::SegmentViews views() const;
-  [[nodiscard]] std::vector<SegmentInfo> segment_infos() const;
+  [[nodiscard]] Result<redo::SegmentViews> views();
+  [[nodiscard]] std::vector<SegmentInfo> segment_infos();
   [[nodiscard]] Result<std::unique_ptr<TransactionCursor>> read(const ReadRange& range);
   [[nodiscard]] Result<std::unique_ptr<RecordCursor>> records(const ReadRange& range);
   /// `not_found` if what follows `after` has been removed.
-  [[nodiscard]] Status check_kept(Lsn after) const;
+  [[nodiscard]] Status check_kept(Lsn after);
   /// Returns true as soon as something behind `position` is durable.
   [[nodiscard]] Result<bool> wait_behind(Lsn position, std::chrono::milliseconds timeout);
   [[nodiscard]] Result<Lsn> lsn_at(Time time);
@@ -186,8 +271,10 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   // --- log_keep.cpp ---------------------------------------------------------------------------------
   [[nodiscard]] Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes);
   [[nodiscard]] Status remove_consumer(std::string_view name);
-  [[nodiscard]] std::vector<Consumer> consumers() const;
+  [[nodiscard]] std::vector<Consumer> consumers();
   [[nodiscard]] Result<std::uint64_t> remove_consumed(std::chrono::seconds min_age);
+  [[nodiscard]] Status load_lists();
+  [[nodiscard]] Status store_consumers(redo::ConsumerList list);
   [[nodiscard]] std::size_t first_kept(std::int64_t min_age_us) const;
   [[nodiscard]] std::uint64_t bytes_behind(Lsn position) const;
 
@@ -197,15 +284,12 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
     std::shared_ptr<const redo::SegmentHeader> header;
     /// Null for the one being written.
     std::shared_ptr<const redo::RawSegment> view;
-    /// Complete and not sealed yet: what its index will be.
+    /// What its index will be, if this process has written all of it.
     std::shared_ptr<const redo::IndexBuilder> index;
+    /// The lowest that its records refer to; 0 while that is not known.
     std::uint64_t lowest_sequence = 0;
-  };
-  struct Durable {
-    Lsn lsn = 0;
-    std::uint64_t sequence = 0;
-    std::uint64_t offset = 0;
-    Time commit_time;
+    /// This process has rolled it and has to seal it; `index` is made from its file if it is not there.
+    bool to_seal = false;
   };
   struct HandedOut {
     redo::ContentPlace place;
@@ -219,28 +303,18 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   const Options options_;
   const redo::OpenHooks hooks_;
   const pid_t pid_;
-  std::unique_ptr<redo::ControlFile> control_;  // sync_mutex_, once open
-  redo::SegmentHeader identity_;                // ids only; constant once open
+  std::unique_ptr<redo::ControlFile> control_;
+  std::optional<redo::OpenTable> open_;
+  redo::SegmentHeader identity_;  // ids only; constant once open
 
-  std::mutex seal_mutex_;
-  mutable std::mutex write_mutex_;
+  std::timed_mutex seal_mutex_;
+  mutable std::timed_mutex write_mutex_;
   // Guarded by write_mutex_:
+  redo::WriterState state_;  // as it was when this process looked last
   std::vector<Segment> segments_;
+  bool has_older_ = false;  // `segments_` has all that are kept
   Writer writer_;
-  std::optional<Spare> spare_;
-  std::atomic<Lsn> end_{0};  // written under the lock, read by anyone
-  std::uint64_t opened_sequence_ = 0;
-  std::uint64_t reserved_ = 0;
-  Time last_wall_;
-  Time last_commit_;
-  bool has_last_wall_ = false;
-  std::optional<std::int64_t> last_monotonic_;
-  bool last_is_mark_ = false;
-  bool last_is_close_mark_ = false;
-  std::map<Lsn, Open> open_;
-  std::map<std::string, std::size_t, std::less<>> in_doubt_;  // account -> transactions nobody has in hand
-  std::condition_variable ended_;
-  std::unordered_map<std::string, Lsn> touched_;  // in the current segment, by which record
+  std::unordered_map<std::string, Lsn> touched_;  // by this process in the current segment, by which record
   std::unordered_map<Digest, redo::ContentPlace> recent_;
   std::unordered_map<Digest, HandedOut> handed_out_;
   std::deque<Digest> handed_out_order_;
@@ -248,17 +322,17 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   std::multiset<std::uint64_t> pins_;
   redo::ConsumerList consumers_;
   Status consumers_status_;
+  std::uint64_t consumers_version_ = 0;
+  Lsn last_written_ = 0;                // by this process
   std::vector<std::string> reconcile_;  // constant once open
 
-  mutable std::mutex sync_mutex_;
-  // Guarded by sync_mutex_:
-  std::shared_ptr<const os::Fd> written_fd_;
-  Durable written_;
-  Durable durable_;
-  bool sync_runs_ = false;
-  std::condition_variable synced_;
+  // Guarded by the lock of who syncs:
+  std::shared_ptr<const os::Fd> sync_fd_;
+  std::uint64_t sync_fd_sequence_ = 0;
+
+  mutable std::mutex poison_mutex_;
   std::atomic<bool> poisoned_{false};
-  Status poison_cause_;
+  Status poison_cause_;  // poison_mutex_
 };
 
 struct Transaction::Impl {
@@ -267,6 +341,7 @@ struct Transaction::Impl {
   Lsn begin_lsn = 0;
   std::uint64_t begin_sequence = 0;
   std::uint64_t begin_offset = 0;
+  std::uint32_t place = 0;  // in the table of open transactions
   std::vector<Operation> operations;
   Origin origin;
   bool ended = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/crc32c.hpp"
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
 #include "redo/content_pieces.hpp"
@@ -27,6 +28,16 @@ Result<std::size_t> read_full(ContentReader& content, MutableByteView buffer) {
   return filled;
 }
 
+std::uint32_t crc_of(const redo::ContentSlot& slot) {
+  return base::crc32c(
+      ByteView(reinterpret_cast<const std::uint8_t*>(&slot), offsetof(redo::ContentSlot, crc)));
+}
+
+// Digests are spread evenly.
+std::size_t slot_of(const ContentRef& content) {
+  return std::hash<Digest>()(content.digest) % redo::kSharedContents;
+}
+
 }  // namespace
 
 /// A content while it is written. Its first segment is kept until it is complete.
@@ -36,6 +47,7 @@ struct RedoLog::Impl::Stream {
     if (pinned == 0) return;
     const std::lock_guard lock(log.write_mutex_);
     log.streams_.erase(log.streams_.find(pinned));
+    log.update_keep();
   }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -81,10 +93,10 @@ Result<ContentRef> RedoLog::Impl::put_content(std::string_view account_id, Conte
   }
   whole.digest = sha256.finish();
   {
-    const std::lock_guard lock(write_mutex_);
-    const auto known = recent_.find(whole.digest);
-    if (known != recent_.end() && known->second.content == whole && is_near(known->second)) {
-      hand_out(known->second);
+    const Result<Hold> held = hold();
+    if (!held.ok()) return held.status();
+    if (const std::optional<redo::ContentPlace> known = find_near(whole)) {
+      hand_out(*known);
       return whole;
     }
   }
@@ -124,8 +136,8 @@ Status RedoLog::Impl::write_piece(Stream& stream, ByteView data, const ContentRe
   redo::close_frame(frame.bytes, frame.head, stream.account_id, {});
   if (whole != nullptr) frame.content = redo::ContentPlace{*whole, stream.first_sequence, 0, 0, 0};
 
-  const std::lock_guard lock(write_mutex_);
-  if (Status usable = check_usable(); !usable.ok()) return usable;
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
   if (Status room = make_room(frame.bytes.size(), 0); !room.ok()) return room;
   const Result<Placed> placed = write(frame);
   if (!placed.ok()) return placed.status();
@@ -135,6 +147,7 @@ Status RedoLog::Impl::write_piece(Stream& stream, ByteView data, const ContentRe
     stream.first_lsn = placed->lsn;
     stream.first_sequence = stream.pinned = placed->sequence;
     streams_.insert(stream.pinned);
+    keep_from(stream.pinned);
   }
   if (frame.content) {
     remember(*frame.content);
@@ -144,14 +157,43 @@ Status RedoLog::Impl::write_piece(Stream& stream, ByteView data, const ContentRe
 }
 
 bool RedoLog::Impl::is_near(const redo::ContentPlace& place) const {
-  return place.last_sequence + redo::kContentReach >= segments_.back().header->sequence;
+  return place.last_sequence + redo::kContentReach >= state_.sequence;
 }
 
-void RedoLog::Impl::remember(const redo::ContentPlace& place) { recent_[place.content.digest] = place; }
+// With the lock: here, and where other processes find it.
+void RedoLog::Impl::remember(const redo::ContentPlace& place) {
+  recent_[place.content.digest] = place;
+  redo::ContentSlot slot{};
+  slot.digest = place.content.digest;
+  slot.size = place.content.size;
+  slot.first_sequence = place.first_sequence;
+  slot.last_sequence = place.last_sequence;
+  slot.last_lsn = place.last_lsn;
+  slot.last_offset = place.last_offset;
+  slot.crc = crc_of(slot);
+  control_->page().contents[slot_of(place.content)] = slot;
+}
+
+std::optional<redo::ContentPlace> RedoLog::Impl::find_near(const ContentRef& content) const {
+  std::optional<redo::ContentPlace> found;
+  const auto known = recent_.find(content.digest);
+  if (known != recent_.end()) {
+    found = known->second;
+  } else {
+    const redo::ContentSlot slot = control_->page().contents[slot_of(content)];
+    if (slot.digest != content.digest || slot.crc != crc_of(slot)) return std::nullopt;
+    found = redo::ContentPlace{
+        {slot.digest, slot.size}, slot.first_sequence, slot.last_sequence, slot.last_lsn, slot.last_offset};
+  }
+  const bool is_kept = found->first_sequence >= state_.first_sequence;
+  if (found->content != content || !is_near(*found) || !is_kept) return std::nullopt;
+  return found;
+}
 
 void RedoLog::Impl::hand_out(const redo::ContentPlace& place) {
   const auto [entry, is_new] = handed_out_.try_emplace(place.content.digest);
   entry->second = {place, false};
+  keep_from(place.first_sequence);
   if (!is_new) return;
   handed_out_order_.push_back(place.content.digest);
   if (handed_out_order_.size() <= redo::kMaxHandedOut) return;
@@ -169,10 +211,7 @@ void RedoLog::Impl::mark_referenced(const std::vector<ContentRef>& contents) {
 std::vector<redo::ContentPlace> RedoLog::Impl::places_of(const std::vector<ContentRef>& contents) const {
   std::vector<redo::ContentPlace> places;
   for (const ContentRef& content : contents) {
-    const auto found = recent_.find(content.digest);
-    if (found != recent_.end() && found->second.content == content && is_near(found->second)) {
-      places.push_back(found->second);
-    }
+    if (const std::optional<redo::ContentPlace> found = find_near(content)) places.push_back(*found);
   }
   return places;
 }
@@ -180,8 +219,7 @@ std::vector<redo::ContentPlace> RedoLog::Impl::places_of(const std::vector<Conte
 std::vector<ContentRef> RedoLog::Impl::stale_of(const std::vector<ContentRef>& contents) const {
   std::vector<ContentRef> stale;
   for (const ContentRef& content : contents) {
-    const auto recent = recent_.find(content.digest);
-    if (recent != recent_.end() && is_near(recent->second)) continue;
+    if (find_near(content)) continue;
     const auto found = handed_out_.find(content.digest);
     if (found != handed_out_.end() && found->second.place.content == content && !found->second.referenced) {
       stale.push_back(content);
@@ -192,10 +230,12 @@ std::vector<ContentRef> RedoLog::Impl::stale_of(const std::vector<ContentRef>& c
 
 Result<std::unique_ptr<ContentReader>> RedoLog::Impl::open_content(const ContentRef& content) {
   if (Status process = check_process(); !process.ok()) return process;
-  if (end_ > 0 && !poisoned_) {
+  if (!is_poisoned()) {
     if (Status synced = sync(); !synced.ok()) return synced;
   }
-  const redo::SegmentViews all = views();
+  const Result<redo::SegmentViews> found = views();
+  if (!found.ok()) return found.status();
+  const redo::SegmentViews& all = *found;
   std::optional<redo::ContentPlace> known;
   {
     const std::lock_guard lock(write_mutex_);

@@ -15,12 +15,17 @@ class Pin final : public redo::SegmentPin {
  public:
   Pin(std::shared_ptr<RedoLog::Impl> log, std::uint64_t sequence)
       : log_(std::move(log)), sequence_(sequence) {
-    const std::lock_guard lock(log_->write_mutex_);
+    // The lock, so that whoever removes segments at this moment has done so or sees this.
+    const Result<RedoLog::Impl::Hold> held = log_->hold();
+    std::unique_lock<std::timed_mutex> own(log_->write_mutex_, std::defer_lock);
+    if (!held.ok()) own.lock();
     log_->pins_.insert(sequence_);
+    log_->update_keep();
   }
   ~Pin() override {
     const std::lock_guard lock(log_->write_mutex_);
     log_->pins_.erase(log_->pins_.find(sequence_));
+    log_->update_keep();
   }
 
  private:
@@ -35,14 +40,16 @@ Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uin
   if (name.empty() || name.size() > kMaxNameBytes) {
     return Status(Code::invalid_argument, "the name of a consumer must be 1 to 255 bytes long");
   }
-  if (position > end_) {
+  const Lsn end = control_->page().writer.load().end;
+  if (position > end) {
     return Status(Code::invalid_argument,
-                  base::cat("the position ", position, " is behind the end of the log, ", end_.load()));
+                  base::cat("the position ", position, " is behind the end of the log, ", end));
   }
   // What a consumer says it is past must not be written again under the same LSN.
   if (Status durable = wait_durable(position); !durable.ok()) return durable;
-  const std::lock_guard lock(write_mutex_);
-  if (!consumers_status_.ok()) return consumers_status_;
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
+  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
   redo::ConsumerList list = consumers_;
   auto entry = std::find_if(list.consumers.begin(), list.consumers.end(),
                             [&](const Consumer& consumer) { return consumer.name == name; });
@@ -59,36 +66,54 @@ Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uin
   if (position + 1 >= segments_.front().header->first_lsn) entry->lost = false;
   std::sort(list.consumers.begin(), list.consumers.end(),
             [](const Consumer& a, const Consumer& b) { return a.name < b.name; });
-  if (Status stored = redo::store_consumers(io_, directory_->get(), list); !stored.ok()) return stored;
-  consumers_ = std::move(list);
-  return {};
+  return store_consumers(std::move(list));
 }
 
 Status RedoLog::Impl::remove_consumer(std::string_view name) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
-  const std::lock_guard lock(write_mutex_);
-  if (!consumers_status_.ok()) return consumers_status_;
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
+  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
   redo::ConsumerList list = consumers_;
   if (std::erase_if(list.consumers, [&](const Consumer& consumer) { return consumer.name == name; }) == 0) {
     return Status(Code::not_found, base::cat("the redo log has no consumer ", base::escape(name)));
   }
-  if (Status stored = redo::store_consumers(io_, directory_->get(), list); !stored.ok()) return stored;
-  consumers_ = std::move(list);
-  return {};
+  return store_consumers(std::move(list));
 }
 
 std::uint64_t RedoLog::Impl::bytes_behind(Lsn position) const {
   std::uint64_t bytes = 0;
   for (const Segment& segment : segments_) {
-    const Lsn last = segment.view != nullptr ? segment.view->last_lsn() : end_.load();
+    const Lsn last = segment.view != nullptr ? segment.view->last_lsn() : state_.end;
     if (last <= position) continue;
-    bytes += segment.view != nullptr ? segment.view->extent().end : writer_.position;
+    bytes += segment.view != nullptr ? segment.view->extent().end : state_.position;
   }
   return bytes;
 }
 
-std::vector<Consumer> RedoLog::Impl::consumers() const {
-  const std::lock_guard lock(write_mutex_);
+// With the lock: what consumers and segments there are.
+Status RedoLog::Impl::load_lists() {
+  if (Status loaded = load_older(); !loaded.ok()) return loaded;
+  (void)reload_consumers();
+  return consumers_status_;
+}
+
+// With the lock: replaces the list for everybody.
+Status RedoLog::Impl::store_consumers(redo::ConsumerList list) {
+  if (Status stored = redo::store_consumers(io_, directory_->get(), list); !stored.ok()) return stored;
+  consumers_ = std::move(list);
+  redo::WriterState state = state_;
+  consumers_version_ = ++state.consumers_version;
+  publish(state);
+  return {};
+}
+
+std::vector<Consumer> RedoLog::Impl::consumers() {
+  const Result<Hold> held = hold();
+  // A log that failed still tells what it knows.
+  std::unique_lock<std::timed_mutex> own(write_mutex_, std::defer_lock);
+  if (!held.ok()) own.lock();
+  if (held.ok()) (void)load_lists();
   std::vector<Consumer> list = consumers_.consumers;
   for (Consumer& consumer : list) {
     if (consumer.max_bytes != 0 && bytes_behind(consumer.position) > consumer.max_bytes) consumer.lost = true;
@@ -98,7 +123,7 @@ std::vector<Consumer> RedoLog::Impl::consumers() const {
 
 // The first segment that must stay; everything before it may go.
 std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
-  Lsn passed = end_;
+  Lsn passed = state_.end;
   for (const Consumer& consumer : consumers_.consumers) {
     if (!consumer.lost) passed = std::min(passed, consumer.position);
   }
@@ -106,11 +131,14 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
   std::size_t kept = 0;
   for (; kept + 1 < segments_.size(); ++kept) {
     const Segment& segment = segments_[kept];
-    if (segment.view == nullptr || segment.index != nullptr || segment.view->last_lsn() > passed) break;
+    const bool is_sealed = segment.view != nullptr && segment.view->extent().footer;
+    if (!is_sealed || segment.view->last_lsn() > passed) break;
     if (now.us - segment.view->extent().last_time.us < min_age_us) break;
   }
   std::uint64_t lowest = segments_[kept].header->sequence;
-  for (const auto& [lsn, open] : open_) lowest = std::min(lowest, open.transaction.sequence);
+  for (const redo::OpenTable::Entry& open : open_transactions({}, state_.end))
+    lowest = std::min(lowest, open.transaction.sequence);
+  lowest = std::min(lowest, control_->lowest_kept());
   if (!streams_.empty()) lowest = std::min(lowest, *streams_.begin());
   if (!pins_.empty()) lowest = std::min(lowest, *pins_.begin());
   for (const auto& [digest, handed_out] : handed_out_) {
@@ -120,7 +148,7 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
   // What is kept keeps what it refers to, which may refer further back.
   for (std::size_t i = segments_.size(); i-- > 0 && segments_[i].header->sequence >= lowest;) {
     const std::uint64_t refers_to =
-        segments_[i].view != nullptr ? segments_[i].lowest_sequence : writer_.index->lowest_sequence();
+        segments_[i].view != nullptr ? segments_[i].lowest_sequence : state_.lowest_sequence;
     lowest = std::min(lowest, refers_to);
   }
   while (kept > 0 && segments_[kept].header->sequence > lowest) --kept;
@@ -129,10 +157,13 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
 
 Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_age) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
+  if (Status left = seal_left_behind(); !left.ok()) return left;
   (void)seal_pending();
-  const std::lock_guard sealing(seal_mutex_);
-  const std::lock_guard lock(write_mutex_);
-  if (!consumers_status_.ok()) return consumers_status_;
+  const Result<SealHold> sealing = hold_seals();
+  if (!sealing.ok()) return sealing.status();
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
+  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
   if (consumers_.consumers.empty()) return std::uint64_t{0};
   bool newly_lost = false;
   redo::ConsumerList list = consumers_;
@@ -143,9 +174,9 @@ Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_ag
   }
   // That it is lost is durable before what it needs is gone.
   if (newly_lost) {
-    if (Status stored = redo::store_consumers(io_, directory_->get(), list); !stored.ok()) return stored;
-    consumers_ = std::move(list);
+    if (Status stored = store_consumers(std::move(list)); !stored.ok()) return stored;
   }
+  update_keep();
   const std::size_t kept = first_kept(std::chrono::duration_cast<std::chrono::microseconds>(min_age).count());
   std::uint64_t removed = 0;
   for (; removed < kept; ++removed) {
@@ -153,10 +184,11 @@ Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_ag
     const Status unlinked = io_.unlink_at(directory_->get(), segments_.front().file->name());
     if (!unlinked.ok() && unlinked.code() != Code::not_found) return unlinked;
     if (Status synced = io_.fsync(directory_->get()); !synced.ok()) return synced;
-    segments_.erase(segments_.begin());
+    redo::WriterState state = state_;
+    state.first_sequence = segments_[1].header->sequence;
+    publish(state);
+    drop_removed(state.first_sequence);
   }
-  const std::uint64_t first = segments_.front().header->sequence;
-  std::erase_if(recent_, [&](const auto& entry) { return entry.second.first_sequence < first; });
   return removed;
 }
 

@@ -102,7 +102,7 @@ Result<RedoLog> RedoLog::Impl::open(const std::string& path, const Options& opti
   const redo::DirectoryId id{info->dev, info->ino};
   const auto make = [&]() -> Result<redo::SharedLog> {
     auto log = std::make_unique<Impl>(io, path, directory, id, options, hooks);
-    if (Status recovered = log->recover_files(); !recovered.ok()) return recovered;
+    if (Status attached = log->attach(); !attached.ok()) return attached;
     return redo::SharedLog(log.release(), close_log);
   };
   Result<redo::SharedLog> log = redo::find_or_open(id, options.deadline, make);
@@ -111,11 +111,44 @@ Result<RedoLog> RedoLog::Impl::open(const std::string& path, const Options& opti
   return RedoLog(std::move(*log));
 }
 
-Status RedoLog::Impl::recover_files() {
+Status RedoLog::Impl::attach() {
+  redo::ControlFile::Who who;
+  who.holder = options_.holder;
+  who.now = options_.clock->now();
+  who.deadline = std::chrono::steady_clock::now() + options_.deadline;
   Result<std::unique_ptr<redo::ControlFile>> control =
-      redo::ControlFile::attach(io_, directory_->get(), path_, options_.holder, options_.clock->now());
+      redo::ControlFile::attach(io_, directory_->get(), path_, who);
   if (!control.ok()) return control.status();
   control_ = std::move(*control);
+  open_.emplace(*control_);
+  if (!control_->is_first()) return join();
+  if (Status recovered = recover_files(); !recovered.ok()) return recovered;
+  control_->let_others_in();
+  return {};
+}
+
+Status RedoLog::Impl::join() {
+  Result<redo::FoundSegment> found = Status(Code::not_found, "");
+  for (;;) {
+    state_ = control_->page().writer.load();
+    found = redo::find_segment_file(io_, directory_, state_.sequence);
+    if (found.ok()) break;
+    // Rolled and removed since.
+    const bool is_old = control_->page().writer.load().sequence != state_.sequence;
+    if (found.status().code() != Code::not_found || !is_old) return found.status();
+  }
+  const redo::SegmentHeader& header = *found->header;
+  if (options_.continues && header.parent.parent != options_.continues->parent) return not_continued();
+  identity_.log = header.log;
+  identity_.incarnation = header.incarnation;
+  identity_.server = header.server;
+  identity_.parent = header.parent;
+  segments_.push_back({found->file, found->header, nullptr, nullptr, 0, false});
+  consumers_version_ = state_.consumers_version - 1;
+  return reload_consumers().code() == Code::damaged ? Status() : consumers_status_;
+}
+
+Status RedoLog::Impl::recover_files() {
   Result<redo::FoundLog> found = redo::find_log(io_, directory_, path_);
   if (!found.ok()) return found.status();
   Result<redo::ConsumerList> consumers = redo::load_consumers(io_, directory_->get());
@@ -129,6 +162,7 @@ Status RedoLog::Impl::recover_files() {
   }
   consumers_.log = identity_.log;
   consumers_.incarnation = identity_.incarnation;
+  has_older_ = true;
   return write_incarnation();
 }
 
@@ -172,30 +206,41 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   header.opened_sequence = header.sequence;
   header.created_wall = options_.clock->now();
   header.created_commit = header.created_wall;
-  end_ = identity_.parent.parent.lsn;
-  opened_sequence_ = header.sequence;
   consumers_ = {};
   bool in_doubt = false;
-  Result<Writer> writer = create_segment(header, redo::kTailRoom, false, &in_doubt);
-  if (!writer.ok()) return writer.status().with_context("cannot make the redo log");
-  writer_ = std::move(*writer);
-  written_fd_ = writer_.fd;
-  written_ = durable_ = {end_, header.sequence, writer_.position, {}};
+  Result<Made> made = create_segment(header, redo::kTailRoom, false, &in_doubt);
+  if (!made.ok()) return made.status().with_context("cannot make the redo log");
+  writer_ = std::move(made->writer);
   segments_.push_back(
       {std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
-       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence});
+       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence, false});
+  redo::WriterState state;
+  state.sequence = state.lowest_sequence = header.sequence;
+  state.opened_sequence = state.first_sequence = header.sequence;
+  state.end = identity_.parent.parent.lsn;
+  state.position = made->position;
+  state.capacity = made->capacity;
+  begin_with(state);
   return {};
+}
+
+// What is on the disk when others come.
+void RedoLog::Impl::begin_with(const redo::WriterState& state) {
+  publish(state);
+  control_->page().durable.store({state.end, state.sequence, state.position, state.last_commit_us});
+}
+
+Status RedoLog::Impl::not_continued() const {
+  return Status(
+      Code::already_exists,
+      base::cat("the redo log in ", base::escape(path_), " exists and does not continue that position"),
+      "move its directory away first");
 }
 
 // Goes on with what is there.
 Status RedoLog::Impl::adopt_log(redo::FoundLog& found) {
   const redo::SegmentHeader& newest = *found.segments.back().header;
-  if (options_.continues && newest.parent.parent != options_.continues->parent) {
-    return Status(
-        Code::already_exists,
-        base::cat("the redo log in ", base::escape(path_), " exists and does not continue that position"),
-        "move its directory away first");
-  }
+  if (options_.continues && newest.parent.parent != options_.continues->parent) return not_continued();
   identity_.log = newest.log;
   identity_.incarnation = newest.incarnation;
   identity_.server = newest.server;
@@ -211,7 +256,7 @@ Status RedoLog::Impl::adopt_log(redo::FoundLog& found) {
 // An older segment: sealed, or its end is fixed by the header behind it.
 Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSegment& found,
                                                              const redo::SegmentHeader& next) {
-  Segment segment{found.file, found.header, nullptr, nullptr, found.header->sequence};
+  Segment segment{found.file, found.header, nullptr, nullptr, found.header->sequence, false};
   const bool adjoins = next.sequence == found.header->sequence + 1;
   const bool agrees = found.seal && (!adjoins || (found.seal->footer.records_end == next.previous_end &&
                                                   found.seal->footer.last_lsn + 1 == next.first_lsn));
@@ -251,12 +296,13 @@ Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSe
   extent.last_time = index->last_time();
   segment.view = std::make_shared<const redo::RawSegment>(found.file, found.header, extent);
   if (!is_short) segment.index = std::make_shared<const redo::IndexBuilder>(std::move(*index));
+  segment.to_seal = !is_short;
   return segment;
 }
 
 Result<redo::FoundEnd> RedoLog::Impl::end_of_newest(const redo::FoundSegment& found, int fd) {
   const redo::SegmentHeader& header = *found.header;
-  const std::optional<redo::Watermark>& poison = control_->poison();
+  const std::optional<redo::Watermark>& poison = control_->poison_before();
   const bool is_poisoned = poison && poison->sequence == header.sequence &&
                            poison->offset >= header.records_begin() && poison->lsn + 1 >= header.first_lsn;
   // Above the watermark the cache may hold what the disk does not (R7).
@@ -285,41 +331,49 @@ Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   if (!replayed.ok()) return replayed.status();
 
   writer_.fd = std::make_shared<const os::Fd>(std::move(*fd));
-  writer_.position = end.end;
-  writer_.capacity = found.file_bytes;
   for (const redo::SparseEntry& entry : replayed->index.sparse()) writer_.sparse->add(entry);
   writer_.index = std::make_unique<redo::IndexBuilder>(std::move(replayed->index));
-  end_ = end.last_lsn;
-  last_commit_ = std::max(header.created_commit, writer_.index->last_time());
-  has_last_wall_ = true;
-  last_wall_ = replayed->last_wall.value_or(header.created_wall);
-  last_is_mark_ = last_is_close_mark_ = end.is_clean;
-  written_fd_ = writer_.fd;
-  written_ = durable_ = {end_, header.sequence, end.end, last_commit_};
-  segments_.push_back({found.file, found.header, nullptr, nullptr, header.sequence});
-  if (Status opened = adopt_open(std::move(replayed->open)); !opened.ok()) return opened;
+  segments_.push_back({found.file, found.header, nullptr, nullptr, header.sequence, false});
+  const redo::IndexBuilder& index = *writer_.index;
+  redo::WriterState state;
+  state.sequence = header.sequence;
+  state.first_sequence = segments_.front().header->sequence;
+  state.lowest_sequence = index.lowest_sequence();
+  state.position = end.end;
+  state.capacity = found.file_bytes;
+  state.end = end.last_lsn;
+  state.records = index.record_count();
+  state.last_crc = index.last_crc();
+  state.first_time_us = index.first_time().us;
+  state.last_commit_us = std::max(header.created_commit, index.last_time()).us;
+  state.last_wall_us = replayed->last_wall.value_or(header.created_wall).us;
+  state.has_wall = 1;
+  state.last_is_mark = state.last_is_close_mark = end.is_clean ? 1 : 0;
+  for (const auto& [lsn, transaction] : replayed->open) state.reserved += transaction.reserved_bytes;
+  // Only a segment that was closed in order is written on: nothing is ever appended behind a tail (R8).
+  const bool has_room = state.position + state.reserved + redo::kTailRoom <= state.capacity;
+  const bool goes_on = end.is_clean && has_room && has_blocks(io_, *writer_.fd, end.end, state.capacity);
+  const bool closed_here = end.is_clean || replayed->has_close_mark;
+  state.opened_sequence = closed_here ? header.sequence : header.opened_sequence;
+  begin_with(state);
+  if (Status opened = adopt_open(replayed->open); !opened.ok()) return opened;
   if (Status recalled = adopt_recent(); !recalled.ok()) return recalled;
   if (!end.is_clean) collect_reconcile(*replayed);
-
-  // Only a segment that was closed in order is written on: nothing is ever appended behind a tail (R8).
-  const bool has_room = writer_.position + reserved_ + redo::kTailRoom <= writer_.capacity;
-  if (end.is_clean && has_room && has_blocks(io_, *writer_.fd, end.end, writer_.capacity)) {
-    opened_sequence_ = header.sequence;
-    return control_->clear_poison();
+  if (!goes_on) {
+    if (Status rolled = roll_now(0, true); !rolled.ok()) return rolled;
   }
-  const bool closed_here = end.is_clean || replayed->has_close_mark;
-  opened_sequence_ = closed_here ? header.sequence : header.opened_sequence;
-  if (Status rolled = roll_now(0, true); !rolled.ok()) return rolled;
-  if (Status cleared = control_->clear_poison(); !cleared.ok()) return cleared;
+  control_->forget_poison();
+  if (goes_on) return {};
   const Status sealed = seal_pending();
   return sealed.code() == Code::no_space ? Status() : sealed;
 }
 
-Status RedoLog::Impl::adopt_open(std::map<Lsn, redo::OpenTransaction> open) {
-  for (auto& [lsn, transaction] : open) {
-    reserved_ += transaction.reserved_bytes;
-    ++in_doubt_[transaction.account_id];
-    open_.emplace(lsn, Open{std::move(transaction), false});
+Status RedoLog::Impl::adopt_open(const std::map<Lsn, redo::OpenTransaction>& open) {
+  for (const auto& [lsn, transaction] : open) {
+    const std::optional<std::uint32_t> place = open_->find_free();
+    if (!place) return too_many_open();
+    open_->begins(*place, transaction, false);
+    open_->settle();
   }
   return {};
 }
@@ -358,8 +412,9 @@ void RedoLog::Impl::collect_reconcile(const redo::Replayed& replayed) {
 
 // The first record of an incarnation (R5); also where a crash kept it from being written.
 Status RedoLog::Impl::write_incarnation() {
-  const std::lock_guard lock(write_mutex_);
-  if (end_ != identity_.parent.parent.lsn) return {};
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
+  if (state_.end != identity_.parent.parent.lsn) return {};
   Frame frame;
   frame.head.kind = redo::RecordKind::incarnation;
   redo::begin_frame(frame.bytes, {}, {});
@@ -371,17 +426,22 @@ Status RedoLog::Impl::write_incarnation() {
 }
 
 void RedoLog::Impl::close() noexcept {
-  const std::lock_guard lock(write_mutex_);
-  if (spare_) drop_spare(*spare_);
-  if (poisoned_ || last_is_close_mark_) return;
-  // The mark vouches for all before it (R8), so that must be on the disk first.
-  if (!sync_now().ok()) return;
-  Frame mark;
-  mark.head.kind = redo::RecordKind::mark;
-  redo::begin_frame(mark.bytes, {}, {});
-  redo::encode_mark(mark.bytes, redo::MarkReason::close);
-  redo::close_frame(mark.bytes, mark.head, {}, {});
-  if (write(mark).ok()) (void)sync_now();
+  (void)seal_pending();
+  const bool is_last = control_->close_door();
+  if (is_poisoned()) return;
+  if (!is_last) {
+    if (last_written_ > control_->page().durable.load().lsn) (void)sync_now();
+    return;
+  }
+  const Result<Hold> held = hold();
+  if (!held.ok()) return;
+  // A spare is of use to nobody now.
+  (void)io_.unlink_at(directory_->get(), std::string(redo::kSpareName));
+  if (state_.last_is_close_mark != 0) return;
+  // The mark vouches for all before it (R8), so that must be on the disk first. It also says that nothing is
+  // in doubt, which is not so after somebody died (R9).
+  if (!sync_now().ok() || !control_->nobody_died()) return;
+  if (write_mark(redo::MarkReason::close).ok()) (void)sync_now();
 }
 
 }  // namespace v0

@@ -21,11 +21,13 @@ class LiveCursor final : public TransactionCursor {
     if (Status process = log_->check_process(); !process.ok()) return process;
     for (;;) {
       if (!reader_) {
-        const redo::SegmentViews views = log_->views();
+        if (log_->control_->page().durable.load().lsn <= range_.after) return false;
+        const Result<redo::SegmentViews> views = log_->views();
+        if (!views.ok()) return views.status();
         const bool has_more =
-            !views.empty() && views.back()->last_lsn() > range_.after && range_.after < range_.until;
+            !views->empty() && views->back()->last_lsn() > range_.after && range_.after < range_.until;
         if (!has_more) return false;
-        reader_ = std::make_unique<redo::CommittedReader>(views, range_);
+        reader_ = std::make_unique<redo::CommittedReader>(*views, range_);
       }
       Result<bool> more = reader_->next(transaction);
       if (!more.ok() || *more) return more;
@@ -119,8 +121,11 @@ Result<Time> first_time_of(const redo::SegmentView& view) {
 
 }  // namespace
 
-redo::SegmentViews RedoLog::Impl::views() const {
+Result<redo::SegmentViews> RedoLog::Impl::views() {
+  if (Status process = check_process(); !process.ok()) return process;
   const std::lock_guard lock(write_mutex_);
+  if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+  if (Status loaded = load_older(); !loaded.ok()) return loaded;
   redo::SegmentViews views;
   views.reserve(segments_.size());
   for (const Segment& segment : segments_) {
@@ -128,36 +133,47 @@ redo::SegmentViews RedoLog::Impl::views() const {
       views.push_back(segment.view);
       continue;
     }
+    redo::DurableState durable = control_->page().durable.load();
+    const redo::SegmentHeader& header = *segment.header;
+    // Just rolled, or rolled again since: nothing of it is known to be on the disk, or all that is known
+    // here.
+    if (durable.sequence < header.sequence)
+      durable = {header.first_lsn - 1, header.sequence, header.records_begin(), header.created_commit.us};
+    if (durable.sequence > header.sequence)
+      durable = {state_.end, header.sequence, state_.position, state_.last_commit_us};
     redo::SegmentExtent extent;
-    const std::lock_guard sync_lock(sync_mutex_);
-    extent.end = durable_.offset;
-    extent.last_lsn = durable_.lsn;
-    extent.first_time = writer_.index->first_time();
-    extent.last_time = durable_.commit_time;
+    extent.end = durable.offset;
+    extent.last_lsn = durable.lsn;
+    extent.first_time = Time{state_.first_time_us};
+    extent.last_time = Time{durable.commit_us};
+    // The next record lies there: whoever comes back for it need not look for it.
+    writer_.sparse->add({durable.lsn + 1, durable.offset, Time{durable.commit_us}});
     extent.sparse = writer_.sparse;
     views.push_back(std::make_shared<const redo::RawSegment>(segment.file, segment.header, extent));
   }
   return views;
 }
 
-std::vector<SegmentInfo> RedoLog::Impl::segment_infos() const {
-  const redo::SegmentViews all = views();
+std::vector<SegmentInfo> RedoLog::Impl::segment_infos() {
+  const Result<redo::SegmentViews> all = views();
   std::vector<SegmentInfo> infos;
-  infos.reserve(all.size());
-  for (const std::shared_ptr<const redo::SegmentView>& view : all) infos.push_back(view->info());
+  if (!all.ok()) return infos;
+  infos.reserve(all->size());
+  for (const std::shared_ptr<const redo::SegmentView>& view : *all) infos.push_back(view->info());
   // The last one with what is written and not durable yet.
-  const std::lock_guard lock(write_mutex_);
-  if (infos.empty() || infos.back().sequence != segments_.back().header->sequence) return infos;
-  infos.back().last_lsn = end_ >= infos.back().first_lsn ? end_.load() : 0;
-  infos.back().bytes = writer_.position;
-  infos.back().first_time = writer_.index->first_time();
-  infos.back().last_time = writer_.index->last_time();
+  const redo::WriterState state = control_->page().writer.load();
+  if (infos.empty() || infos.back().sequence != state.sequence) return infos;
+  infos.back().last_lsn = state.end >= infos.back().first_lsn ? state.end : 0;
+  infos.back().bytes = state.position;
+  infos.back().first_time = Time{state.first_time_us};
+  infos.back().last_time = state.records == 0 ? Time{} : Time{state.last_commit_us};
   return infos;
 }
 
-Status RedoLog::Impl::check_kept(Lsn after) const {
-  const std::lock_guard lock(write_mutex_);
-  const redo::SegmentHeader& oldest = *segments_.front().header;
+Status RedoLog::Impl::check_kept(Lsn after) {
+  const Result<redo::SegmentViews> all = views();
+  if (!all.ok()) return all.status();
+  const redo::SegmentHeader& oldest = all->front()->header();
   if (after == 0 || after + 1 >= oldest.first_lsn) return {};
   return Status(Code::not_found,
                 base::cat("LSN ", after + 1, " to ", oldest.first_lsn - 1, " of the redo log in ",
@@ -168,7 +184,7 @@ Status RedoLog::Impl::check_kept(Lsn after) const {
 Result<std::unique_ptr<TransactionCursor>> RedoLog::Impl::read(const ReadRange& range) {
   if (Status process = check_process(); !process.ok()) return process;
   if (Status kept = check_kept(range.after); !kept.ok()) return kept;
-  if (range.until <= end_) {
+  if (range.until <= control_->page().writer.load().end) {
     if (Status durable = wait_durable(range.until); !durable.ok()) return durable;
   }
   return std::unique_ptr<TransactionCursor>(std::make_unique<LiveCursor>(shared_from_this(), range));
@@ -176,23 +192,26 @@ Result<std::unique_ptr<TransactionCursor>> RedoLog::Impl::read(const ReadRange& 
 
 Result<std::unique_ptr<RedoLog::RecordCursor>> RedoLog::Impl::records(const ReadRange& range) {
   if (Status process = check_process(); !process.ok()) return process;
-  if (range.until <= end_) {
+  if (range.until <= control_->page().writer.load().end) {
     if (Status durable = wait_durable(range.until); !durable.ok()) return durable;
   }
-  return std::unique_ptr<RecordCursor>(std::make_unique<LiveRecords>(views(), range));
+  Result<redo::SegmentViews> all = views();
+  if (!all.ok()) return all.status();
+  return std::unique_ptr<RecordCursor>(std::make_unique<LiveRecords>(std::move(*all), range));
 }
 
 Result<bool> RedoLog::Impl::wait_behind(Lsn position, std::chrono::milliseconds timeout) {
   if (Status process = check_process(); !process.ok()) return process;
+  redo::ControlPage& page = control_->page();
   const auto until = std::chrono::steady_clock::now() + timeout;
-  std::unique_lock lock(sync_mutex_);
-  while (durable_.lsn <= position) {
-    if (poisoned_)
-      return Status(Code::poisoned,
-                    base::cat("the redo log in ", base::escape(path_), " failed: ", poison_cause_.message()));
-    if (synced_.wait_until(lock, until) == std::cv_status::timeout) return durable_.lsn > position;
+  for (;;) {
+    const std::uint32_t seen = page.synced.now();
+    if (page.durable.load().lsn > position) return true;
+    if (Status usable = check_usable(); !usable.ok()) return usable;
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left <= left.zero()) return false;
+    page.synced.wait(seen, left);
   }
-  return true;
 }
 
 // A time that the clock passed twice names two places.
@@ -222,7 +241,9 @@ Status RedoLog::Impl::check_not_held(const redo::SegmentViews& all, Time time) {
 
 Result<Lsn> RedoLog::Impl::lsn_at(Time time) {
   if (Status synced = sync(); !synced.ok()) return synced;
-  const redo::SegmentViews all = views();
+  const Result<redo::SegmentViews> found_views = views();
+  if (!found_views.ok()) return found_views.status();
+  const redo::SegmentViews& all = *found_views;
   if (Status held = check_not_held(all, time); !held.ok()) return held;
   const Result<Time> first = first_time_of(*all.front());
   if (!first.ok()) return first.status();

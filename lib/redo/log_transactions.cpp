@@ -88,44 +88,65 @@ Result<RedoLog::Impl::Intent> RedoLog::Impl::make_intent(std::string_view accoun
   return intent;
 }
 
-// With `write_mutex_` and room made.
-Result<RedoLog::Impl::Placed> RedoLog::Impl::write_intent(const Intent& intent, const Origin& origin) {
+Status RedoLog::Impl::too_many_open() const {
+  return Status(Code::busy,
+                base::cat(redo::kMaxOpen, " transactions of the redo log in ", base::escape(path_),
+                          " are open, which is the limit"),
+                "end them, or recover() those that nobody has in hand");
+}
+
+// With the lock and room made.
+Result<RedoLog::Impl::Placed> RedoLog::Impl::write_intent(const Intent& intent, const Origin& origin,
+                                                          std::optional<std::uint32_t> place) {
   const std::vector<redo::ContentPlace> places = places_of(intent.contents);
-  const auto reserve = static_cast<std::uint32_t>(intent.reserve);
   Frame frame;
   frame.head.kind = intent.kind;
   frame.account_id = intent.account_id;
-  frame.lowest_sequence = segments_.back().header->sequence;
-  for (const redo::ContentPlace& place : places) {
-    frame.lowest_sequence = std::min(frame.lowest_sequence, place.first_sequence);
+  frame.lowest_sequence = state_.sequence;
+  for (const redo::ContentPlace& content : places) {
+    frame.lowest_sequence = std::min(frame.lowest_sequence, content.first_sequence);
   }
+  frame.begins = place;
+  frame.reserve = static_cast<std::uint32_t>(intent.reserve);
+  frame.is_rewind = intent.is_rewind;
   redo::begin_frame(frame.bytes, intent.account_id, origin);
-  redo::encode_operations(frame.bytes, reserve, places, intent.count, intent.operations);
+  redo::encode_operations(frame.bytes, frame.reserve, places, intent.count, intent.operations);
   redo::close_frame(frame.bytes, frame.head, intent.account_id, origin);
   Result<Placed> placed = write(frame);
-  if (!placed.ok()) return placed;
-  mark_referenced(intent.contents);
-  if (intent.kind == redo::RecordKind::begin) {
-    reserved_ += intent.reserve;
-    const redo::OpenTransaction open{intent.account_id, placed->lsn,      placed->sequence,    placed->offset,
-                                     reserve,           intent.is_rewind, frame.head.wall_time};
-    open_.emplace(placed->lsn, Open{open, true});
-  }
+  if (placed.ok()) mark_referenced(intent.contents);
   return placed;
 }
 
 // Writes the record; content that fell too far behind since it was put is put again first.
-Result<RedoLog::Impl::Placed> RedoLog::Impl::log_intent(const Intent& intent, const BeginOptions& options) {
-  for (;;) {
+Result<RedoLog::Impl::Placed> RedoLog::Impl::log_intent(const Intent& intent, const BeginOptions& options,
+                                                        std::uint32_t* place) {
+  for (int round = 1;; ++round) {
     std::vector<ContentRef> stale;
     {
-      const std::lock_guard lock(write_mutex_);
-      if (Status usable = check_usable(); !usable.ok()) return usable;
-      const bool is_in_doubt = in_doubt_.contains(intent.account_id);
-      if (is_in_doubt && !options.ignore_unrecovered) return needs_recovery(intent.account_id);
+      const Result<Hold> held = hold();
+      if (!held.ok()) return held.status();
+      if (!options.ignore_unrecovered && open_->is_in_doubt(intent.account_id, state_.end))
+        return needs_recovery(intent.account_id);
       if (Status room = make_room(intent.most_bytes(), intent.reserve); !room.ok()) return room;
       stale = stale_of(intent.contents);
-      if (stale.empty()) return write_intent(intent, options.origin);
+      if (stale.empty()) {
+        std::optional<std::uint32_t> free;
+        if (place != nullptr) {
+          free = open_->find_free();
+          if (!free) return too_many_open();
+          *place = *free;
+        }
+        return write_intent(intent, options.origin, free);
+      }
+    }
+    // What does not stay near while the rest is put again never will.
+    std::uint64_t stale_bytes = 0;
+    for (const ContentRef& content : stale) stale_bytes += content.size;
+    const bool is_too_much = stale.size() > 1 && stale_bytes > redo::kContentReach * options_.segment_bytes;
+    if (round > 2 || is_too_much) {
+      return Status(Code::invalid_argument,
+                    "the transaction names more content than the newest segments hold",
+                    "split it into several transactions, each behind the content that it names");
     }
     for (const ContentRef& content : stale) {
       Result<std::unique_ptr<ContentReader>> reader = open_content(content);
@@ -141,9 +162,11 @@ Result<Transaction> RedoLog::Impl::begin(std::string_view account_id, std::span<
   if (Status usable = check_usable(); !usable.ok()) return usable;
   const Result<Intent> intent = make_intent(account_id, operations, options, true);
   if (!intent.ok()) return intent.status();
-  const Result<Placed> placed = log_intent(*intent, options);
+  std::uint32_t place = 0;
+  const Result<Placed> placed = log_intent(*intent, options, &place);
   if (!placed.ok()) return placed.status();
   auto transaction = std::make_unique<Transaction::Impl>();
+  transaction->place = place;
   transaction->log = shared_from_this();
   transaction->account_id = account_id;
   transaction->begin_lsn = placed->lsn;
@@ -165,7 +188,7 @@ Result<Lsn> RedoLog::Impl::append(std::string_view account_id, std::span<const O
   if (Status usable = check_usable(); !usable.ok()) return usable;
   const Result<Intent> intent = make_intent(account_id, operations, options, false);
   if (!intent.ok()) return intent.status();
-  const Result<Placed> placed = log_intent(*intent, options);
+  const Result<Placed> placed = log_intent(*intent, options, nullptr);
   if (!placed.ok()) return placed.status();
   if (options.sync == Sync::durable) {
     if (Status durable = wait_durable(placed->lsn); !durable.ok()) return durable;
@@ -191,23 +214,24 @@ Result<Lsn> RedoLog::Impl::end_transaction(Transaction::Impl& transaction, bool 
   redo::close_frame(frame.bytes, frame.head, transaction.account_id, {});
   Lsn lsn = 0;
   {
-    const std::lock_guard lock(write_mutex_);
-    const auto open = open_.find(transaction.begin_lsn);
-    if (open == open_.end()) return Status(Code::internal, "the transaction is not open");
-    const std::uint64_t reserve = open->second.transaction.reserved_bytes;
+    const Result<Hold> held = hold();
+    if (!held.ok()) return held.status();
+    const std::optional<redo::OpenTable::Entry> open = open_->load(transaction.place, state_.end);
+    if (!open || open->transaction.begin_lsn != transaction.begin_lsn)
+      return Status(Code::internal, "the transaction is not open");
+    frame.ends = transaction.place;
+    frame.reserve = open->transaction.reserved_bytes;
     // Its reservation is what it writes into; only ids of unusual length in great number need more.
-    const bool fits = frame.bytes.size() + redo::kEndRecordRoom / 2 <= reserve;
+    const bool fits = frame.bytes.size() + redo::kEndRecordRoom / 2 <= frame.reserve;
     if (!fits) {
       if (Status room = make_room(frame.bytes.size(), 0); !room.ok()) return room;
     }
     const Result<Placed> placed = write(frame);
     if (!placed.ok()) return placed.status();
     lsn = placed->lsn;
-    reserved_ -= reserve;
-    open_.erase(open);
     transaction.ended = true;
   }
-  ended_.notify_all();
+  control_->page().ended.signal();
   if (sync == Sync::durable) {
     if (Status durable = wait_durable(lsn); !durable.ok()) return durable;
   }
@@ -215,21 +239,13 @@ Result<Lsn> RedoLog::Impl::end_transaction(Transaction::Impl& transaction, bool 
   return lsn;
 }
 
-// The owner is gone without ending it: the next `recover` hands it out.
-void RedoLog::Impl::let_go(Lsn begin_lsn) noexcept {
-  const std::lock_guard lock(write_mutex_);
-  const auto open = open_.find(begin_lsn);
-  if (open == open_.end() || !open->second.owned) return;
-  open->second.owned = false;
-  ++in_doubt_[open->second.transaction.account_id];
-}
-
 Status RedoLog::Impl::touch(std::string_view account_id) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
   if (Status checked = check_account(account_id); !checked.ok()) return checked;
   Lsn lsn = 0;
   {
-    const std::lock_guard lock(write_mutex_);
+    const Result<Hold> held = hold();
+    if (!held.ok()) return held.status();
     const std::string account(account_id);
     auto noted = touched_.find(account);
     if (noted == touched_.end()) {
@@ -250,12 +266,42 @@ Status RedoLog::Impl::touch(std::string_view account_id) {
   return {};
 }
 
+std::string RedoLog::Impl::account_in_log(const redo::OpenTransaction& transaction) const {
+  const auto file =
+      std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(transaction.sequence));
+  redo::SegmentHeader header = identity_;
+  header.sequence = transaction.sequence;
+  redo::SegmentExtent extent;
+  extent.end = UINT64_MAX;
+  extent.last_lsn = UINT64_MAX;
+  const auto view = std::make_shared<const redo::RawSegment>(
+      file, std::make_shared<const redo::SegmentHeader>(header), extent);
+  const Result<redo::Record> record = view->read_at(transaction.offset, transaction.begin_lsn, false);
+  return record.ok() ? std::string(record->account_id()) : std::string();
+}
+
+std::vector<redo::OpenTable::Entry> RedoLog::Impl::open_transactions(std::string_view account_id,
+                                                                     Lsn end) const {
+  std::vector<redo::OpenTable::Entry> all;
+  const std::uint64_t hash = redo::account_hash(account_id);
+  for (std::uint32_t place = 0; place < open_->size(); ++place) {
+    std::optional<redo::OpenTable::Entry> entry = open_->load(place, end);
+    if (!entry || (!account_id.empty() && entry->account_hash != hash)) continue;
+    if (!entry->is_account_known) entry->transaction.account_id = account_in_log(entry->transaction);
+    if (!account_id.empty() && entry->transaction.account_id != account_id) continue;
+    all.push_back(std::move(*entry));
+  }
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.transaction.begin_lsn < b.transaction.begin_lsn; });
+  return all;
+}
+
 std::vector<RedoLog::Unfinished> RedoLog::Impl::unfinished() const {
   std::vector<Unfinished> all;
-  const std::lock_guard lock(write_mutex_);
-  for (const auto& [lsn, open] : open_) {
-    const redo::OpenTransaction& transaction = open.transaction;
-    all.push_back({transaction.account_id, lsn, transaction.begin_time, transaction.is_rewind, !open.owned});
+  for (const redo::OpenTable::Entry& entry : open_transactions({}, control_->page().writer.load().end)) {
+    const redo::OpenTransaction& transaction = entry.transaction;
+    all.push_back({transaction.account_id, transaction.begin_lsn, transaction.begin_time,
+                   transaction.is_rewind, !open_->is_owned(entry)});
   }
   return all;
 }
@@ -290,21 +336,22 @@ Result<std::vector<Transaction>> RedoLog::Impl::recover(std::string_view account
   if (Status usable = check_usable(); !usable.ok()) return usable;
   // A lazy begin of this process may have been let go before it was synced.
   if (Status synced = sync(); !synced.ok()) return synced;
-  const redo::SegmentViews all = views();
+  const Result<redo::SegmentViews> all = views();
+  if (!all.ok()) return all.status();
   std::vector<std::unique_ptr<Transaction::Impl>> claimed;
-  const std::lock_guard lock(write_mutex_);
-  for (const auto& [lsn, open] : open_) {
-    if (open.owned || (!account_id.empty() && open.transaction.account_id != account_id)) continue;
-    Result<std::unique_ptr<Transaction::Impl>> transaction = reread(open.transaction, all);
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
+  for (const redo::OpenTable::Entry& open : open_transactions(account_id, state_.end)) {
+    if (open_->is_owned(open)) continue;
+    Result<std::unique_ptr<Transaction::Impl>> transaction = reread(open.transaction, *all);
     if (!transaction.ok()) return transaction.status();
+    (*transaction)->place = open.index;
     claimed.push_back(std::move(*transaction));
   }
   // All could be read: now they are claimed.
   std::vector<Transaction> result;
   for (std::unique_ptr<Transaction::Impl>& transaction : claimed) {
-    open_.at(transaction->begin_lsn).owned = true;
-    const auto in_doubt = in_doubt_.find(transaction->account_id);
-    if (--in_doubt->second == 0) in_doubt_.erase(in_doubt);
+    open_->claim(transaction->place);
     transaction->log = shared_from_this();
     result.push_back(Transaction(std::move(transaction)));
   }
@@ -312,26 +359,25 @@ Result<std::vector<Transaction>> RedoLog::Impl::recover(std::string_view account
 }
 
 std::optional<Lsn> RedoLog::Impl::oldest_open(std::string_view account_id) const {
-  const std::lock_guard lock(write_mutex_);
-  for (const auto& [lsn, open] : open_) {
-    if (open.transaction.account_id == account_id) return lsn;
-  }
-  return std::nullopt;
+  const std::vector<redo::OpenTable::Entry> open =
+      open_transactions(account_id, control_->page().writer.load().end);
+  if (open.empty()) return std::nullopt;
+  return open.front().transaction.begin_lsn;
 }
 
 Status RedoLog::Impl::wait_for_open(std::string_view account_id, std::chrono::milliseconds deadline) {
   if (Status process = check_process(); !process.ok()) return process;
+  redo::ControlPage& page = control_->page();
   const auto until = std::chrono::steady_clock::now() + deadline;
-  std::unique_lock lock(write_mutex_);
-  std::vector<Lsn> waited;
-  for (const auto& [lsn, open] : open_) {
-    if (open.transaction.account_id == account_id) waited.push_back(lsn);
-  }
-  for (const Lsn lsn : waited) {
-    while (open_.contains(lsn)) {
-      if (ended_.wait_until(lock, until) != std::cv_status::timeout || !open_.contains(lsn)) continue;
-      return Status(Code::timed_out, base::cat("the transaction ", lsn, " of account ",
-                                               base::escape(account_id), " has not ended"));
+  for (const redo::OpenTable::Entry& entry : open_transactions(account_id, page.writer.load().end)) {
+    for (;;) {
+      const std::uint32_t seen = page.ended.now();
+      if (!open_->is_open(entry.index, entry.transaction.begin_lsn)) break;
+      const auto left = until - std::chrono::steady_clock::now();
+      if (left <= left.zero())
+        return Status(Code::timed_out, base::cat("the transaction ", entry.transaction.begin_lsn,
+                                                 " of account ", base::escape(account_id), " has not ended"));
+      page.ended.wait(seen, std::min<std::chrono::nanoseconds>(left, std::chrono::seconds(1)));
     }
   }
   return {};
@@ -344,7 +390,9 @@ Result<bool> RedoLog::Impl::aborted_since(std::string_view account_id, Lsn after
   filter.account_id = account_id;
   filter.kinds = redo::kind_bit(redo::RecordKind::abort);
   filter.content_bytes = false;
-  for (const std::shared_ptr<const redo::SegmentView>& view : views()) {
+  const Result<redo::SegmentViews> all = views();
+  if (!all.ok()) return all.status();
+  for (const std::shared_ptr<const redo::SegmentView>& view : *all) {
     Result<std::unique_ptr<redo::RecordStream>> stream = view->records(filter);
     if (!stream.ok()) return stream.status();
     redo::Record record;

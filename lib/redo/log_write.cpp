@@ -16,6 +16,8 @@ namespace {
 
 // A clock step record and what stands before a mark.
 constexpr std::uint64_t kStepRoom = 128;
+constexpr std::chrono::milliseconds kSyncStep{50};
+constexpr std::size_t kRewriteStep = 1u << 20;
 
 }  // namespace
 
@@ -29,30 +31,29 @@ Status RedoLog::Impl::check_process() const {
 
 Status RedoLog::Impl::check_usable() const {
   if (Status process = check_process(); !process.ok()) return process;
-  if (!poisoned_) return {};
-  const std::lock_guard lock(sync_mutex_);
-  return Status(
-      Code::poisoned,
-      base::cat("the redo log in ", base::escape(path_), " failed before: ", poison_cause_.message()),
-      "close every handle of the log and open it again");
+  if (!is_poisoned()) return {};
+  const std::lock_guard lock(poison_mutex_);
+  const std::string cause =
+      poison_cause_.ok() ? std::string("another process could not write to it") : poison_cause_.message();
+  return Status(Code::poisoned, base::cat("the redo log in ", base::escape(path_), " failed before: ", cause),
+                "close every handle of the log, in every process, and open it again");
 }
 
 Status RedoLog::Impl::poison(const Status& cause) {
-  const std::lock_guard lock(sync_mutex_);
-  if (!poisoned_) {
-    poison_cause_ = cause;
+  const redo::DurableState durable = control_->page().durable.load();
+  {
+    const std::lock_guard lock(poison_mutex_);
+    if (!poisoned_) poison_cause_ = cause;
     poisoned_ = true;
-    // Recovery must not believe the cache above this. If even this cannot be written, the records above are
-    // whole or absent like all that a crash cuts off.
-    (void)control_->set_poison({durable_.sequence, durable_.offset, durable_.lsn});
-    synced_.notify_all();
   }
+  // Recovery must not believe the cache above this.
+  (void)control_->poison({durable.sequence, durable.offset, durable.lsn});
   return not_durable();
 }
 
 Status RedoLog::Impl::make_room(std::uint64_t bytes, std::uint64_t reserve) {
-  const std::uint64_t needed = kStepRoom + bytes + reserve + reserved_ + redo::kTailRoom;
-  if (writer_.position + needed <= writer_.capacity) return {};
+  const std::uint64_t needed = kStepRoom + bytes + reserve + state_.reserved + redo::kTailRoom;
+  if (state_.position + needed <= state_.capacity) return {};
   return roll_now(needed);
 }
 
@@ -61,14 +62,14 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write(Frame& frame) {
   const Time wall = options_.clock->now();
   const std::optional<std::int64_t> monotonic =
       hooks_.monotonic_us ? std::optional<std::int64_t>(hooks_.monotonic_us()) : std::nullopt;
-  const Time commit = std::max(wall, last_commit_);
+  const Time commit{std::max(wall.us, state_.last_commit_us)};
   // Without a second clock nothing tells a step forward from time that passed.
-  const bool knows_elapsed = monotonic && last_monotonic_;
-  const std::int64_t elapsed = knows_elapsed ? *monotonic - *last_monotonic_ : 0;
-  const Time expected{last_wall_.us + elapsed};
+  const bool knows_elapsed = monotonic && state_.has_monotonic != 0;
+  const std::int64_t elapsed = knows_elapsed ? *monotonic - state_.last_monotonic_us : 0;
+  const Time expected{state_.last_wall_us + elapsed};
   const bool stepped_back = wall.us < expected.us - redo::kClockStepUs;
   const bool stepped_forward = knows_elapsed && wall.us > expected.us + redo::kClockStepUs;
-  if (has_last_wall_ && (stepped_back || stepped_forward)) {
+  if (state_.has_wall != 0 && (stepped_back || stepped_forward)) {
     Frame step;
     step.head.kind = redo::RecordKind::clock_step;
     redo::begin_frame(step.bytes, {}, {});
@@ -77,25 +78,29 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write(Frame& frame) {
     const Result<Placed> placed = write_one(step, wall, commit);
     if (!placed.ok()) return placed;
   }
-  last_monotonic_ = monotonic;
+  state_.has_monotonic = monotonic ? 1 : 0;
+  state_.last_monotonic_us = monotonic.value_or(0);
   return write_one(frame, wall, commit);
 }
 
 Result<RedoLog::Impl::Placed> RedoLog::Impl::write_one(Frame& frame, Time wall, Time commit) {
   const redo::SegmentHeader& header = *segments_.back().header;
   redo::RecordHead& head = frame.head;
-  head.lsn = end_ + 1;
-  {
-    const std::lock_guard lock(sync_mutex_);
-    head.durable_lsn = durable_.lsn;
-  }
+  redo::WriterState next = state_;
+  head.lsn = ++next.end;
+  head.durable_lsn = control_->page().durable.load().lsn;
   head.wall_time = wall;
   head.commit_time = commit;
   if (head.kind == redo::RecordKind::begin || head.kind == redo::RecordKind::append)
     head.transaction = head.lsn;
-  const std::uint64_t offset = writer_.position;
+  const std::uint64_t offset = state_.position;
   redo::finish_frame(frame.bytes, head, header.place(offset));
 
+  if (writer_.fd == nullptr) {
+    Result<os::Fd> fd = io_.open_at(directory_->get(), segments_.back().file->name(), O_RDWR | O_NOFOLLOW, 0);
+    if (!fd.ok()) return fd.status();
+    writer_.fd = std::make_shared<const os::Fd>(std::move(*fd));
+  }
   if (Status written = os::write_all_at(io_, writer_.fd->get(), frame.bytes, offset); !written.ok()) {
     return poison(written);
   }
@@ -106,119 +111,228 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_one(Frame& frame, Time wall, 
     if (frame.content->first_sequence == 0) frame.content->first_sequence = header.sequence;
   }
   const std::uint64_t lowest = frame.lowest_sequence == 0 ? header.sequence : frame.lowest_sequence;
-  const std::uint64_t count = writer_.index->record_count();
-  writer_.index->add(head, offset, frame.account_id, frame.content, lowest);
-  if (count % redo::kSparseStep == 0) writer_.sparse->add({head.lsn, offset, commit});
-  writer_.position += frame.bytes.size();
-  last_wall_ = wall;
-  last_commit_ = commit;
-  has_last_wall_ = true;
-  last_is_mark_ = head.kind == redo::RecordKind::mark;
-  last_is_close_mark_ = false;
-  end_ = head.lsn;
-  const std::lock_guard lock(sync_mutex_);
-  written_ = {head.lsn, header.sequence, writer_.position, commit};
+  if (writer_.index != nullptr) writer_.index->add(head, offset, frame.account_id, frame.content, lowest);
+  if (next.records % redo::kSparseStep == 0) writer_.sparse->add({head.lsn, offset, commit});
+  if (next.records++ == 0) next.first_time_us = commit.us;
+  next.position += frame.bytes.size();
+  next.lowest_sequence = std::min(next.lowest_sequence, lowest);
+  next.last_wall_us = wall.us;
+  next.has_wall = 1;
+  next.last_commit_us = commit.us;
+  next.last_crc = head.head_crc;
+  next.last_is_mark = head.kind == redo::RecordKind::mark ? 1 : 0;
+  next.last_is_close_mark = frame.is_close_mark ? 1 : 0;
+  if (frame.begins) {
+    next.reserved += frame.reserve;
+    open_->begins(*frame.begins,
+                  {frame.account_id, head.lsn, header.sequence, offset, frame.reserve, frame.is_rewind, wall},
+                  true);
+  }
+  if (frame.ends) {
+    next.reserved -= frame.reserve;
+    open_->will_end(*frame.ends, head.lsn);
+  }
+  publish(next);
+  if (frame.begins || frame.ends) open_->settle();
+  last_written_ = head.lsn;
   return Placed{header.sequence, offset, head.lsn, commit};
 }
 
+Result<RedoLog::Impl::Placed> RedoLog::Impl::write_mark(redo::MarkReason reason) {
+  Frame mark;
+  mark.head.kind = redo::RecordKind::mark;
+  mark.is_close_mark = reason == redo::MarkReason::close;
+  redo::begin_frame(mark.bytes, {}, {});
+  redo::encode_mark(mark.bytes, reason);
+  redo::close_frame(mark.bytes, mark.head, {}, {});
+  return write(mark);
+}
+
 Status RedoLog::Impl::not_durable() const {
-  return Status(Code::not_durable,
-                base::cat("the redo log in ", base::escape(path_), ": ", poison_cause_.message()),
-                "close every handle of the log and open it again");
+  const std::lock_guard lock(poison_mutex_);
+  const std::string cause =
+      poison_cause_.ok() ? std::string("another process could not write to it") : poison_cause_.message();
+  return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", cause),
+                "close every handle of the log, in every process, and open it again");
 }
 
 Status RedoLog::Impl::wait_durable(Lsn lsn) {
+  redo::ControlPage& page = control_->page();
   const auto until = std::chrono::steady_clock::now() + options_.deadline;
-  std::unique_lock lock(sync_mutex_);
-  while (durable_.lsn < lsn) {
-    if (poisoned_) return not_durable();
-    if (!sync_runs_) {
-      if (Status led = run_sync(lock); !led.ok()) return led;
-    } else if (synced_.wait_until(lock, until) == std::cv_status::timeout && durable_.lsn < lsn) {
-      return Status(Code::timed_out, base::cat("LSN ", lsn, " of the redo log in ", base::escape(path_),
-                                               " is still being written to the disk"));
+  for (;;) {
+    const std::uint32_t seen = page.synced.now();
+    if (page.durable.load().lsn >= lsn) return {};
+    if (is_poisoned()) return not_durable();
+    const os::RobustMutex::Taken taken = page.sync_lock.try_lock();
+    if (taken != os::RobustMutex::Taken::no) {
+      if (Status led = lead_sync(taken == os::RobustMutex::Taken::from_the_dead); !led.ok()) return led;
+      continue;
     }
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left <= left.zero()) {
+      return Status(Code::timed_out, base::cat("LSN ", lsn, " of the redo log in ", base::escape(path_),
+                                               " is still being written to the disk by ",
+                                               control_->name_of(page.sync_holder.load())));
+    }
+    // Whoever dies while he syncs signals nothing: look again now and then.
+    page.synced.wait(seen, std::min<std::chrono::nanoseconds>(left, kSyncStep));
+  }
+}
+
+Status RedoLog::Impl::lead_sync(bool after_death) {
+  redo::ControlPage& page = control_->page();
+  page.sync_holder.store(control_->slot(), std::memory_order_relaxed);
+  Status done;
+  for (;;) {
+    const redo::WriterState target = page.writer.load();
+    const Result<int> fd = sync_fd(target.sequence);
+    done = fd.status();
+    // Rolled and removed since.
+    if (done.code() == Code::not_found && page.writer.load().sequence != target.sequence) continue;
+    if (done.ok() && after_death) done = write_again(*fd, target);
+    // Whatever lies in an older segment was synced when it was rolled.
+    if (done.ok()) done = io_.fdatasync(*fd);
+    // A failure elsewhere has fixed how far recovery will go; nothing beyond may be acknowledged (R7). A roll
+    // meanwhile has made more durable than this.
+    if (done.ok() && !is_poisoned() && page.durable.load().sequence <= target.sequence)
+      page.durable.store({target.end, target.sequence, target.position, target.last_commit_us});
+    break;
+  }
+  // Before the lock goes: nobody may succeed where this failed.
+  if (!done.ok()) done = poison(done);
+  page.sync_holder.store(redo::kNoOwner, std::memory_order_relaxed);
+  if (after_death) page.sync_lock.repaired();
+  page.sync_lock.unlock();
+  page.synced.signal();
+  return done;
+}
+
+Result<int> RedoLog::Impl::sync_fd(std::uint64_t sequence) {
+  if (sync_fd_ == nullptr || sync_fd_sequence_ != sequence) {
+    Result<os::Fd> fd = io_.open_at(directory_->get(), redo::segment_name(sequence), O_RDWR | O_NOFOLLOW, 0);
+    if (!fd.ok()) return fd.status();
+    sync_fd_ = std::make_shared<const os::Fd>(std::move(*fd));
+    sync_fd_sequence_ = sequence;
+  }
+  return sync_fd_->get();
+}
+
+// Who died may have been told of a failed write-back, and nobody is told twice: what may be clean in the
+// cache and not on the disk is made dirty again. What the cache has lost by then is found out.
+Status RedoLog::Impl::write_again(int fd, const redo::WriterState& target) {
+  const redo::DurableState durable = control_->page().durable.load();
+  const auto file =
+      std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(target.sequence));
+  const Result<redo::SegmentHeader> header = redo::read_header(*file);
+  if (!header.ok()) return header.status();
+  const bool is_here = durable.sequence == target.sequence;
+  const std::uint64_t from = is_here ? durable.offset : header->records_begin();
+  redo::RecordScan::Bounds bounds;
+  bounds.begin = header->place(from);
+  bounds.first_lsn = is_here ? durable.lsn + 1 : header->first_lsn;
+  bounds.end = target.position;
+  bounds.last_lsn = target.end;
+  const Result<std::shared_ptr<const os::Fd>> own = file->open();
+  if (!own.ok()) return own.status();
+  redo::RecordScan scan(io_, *own, bounds);
+  redo::Record record;
+  for (;;) {
+    const Result<redo::ScanStep> step = scan.next(record);
+    if (!step.ok()) return step.status();
+    if (*step == redo::ScanStep::end) break;
+    if (*step == redo::ScanStep::gap)
+      return Status(Code::io, "a process died while it synced, and what it wrote is lost");
+  }
+  Bytes bytes(kRewriteStep);
+  for (std::uint64_t offset = from; offset < target.position;) {
+    const std::uint64_t left = target.position - offset;
+    bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, kRewriteStep)));
+    if (Status read = os::read_exactly_at(io_, fd, bytes, offset); !read.ok()) return read;
+    if (Status written = os::write_all_at(io_, fd, bytes, offset); !written.ok()) return written;
+    offset += bytes.size();
   }
   return {};
 }
 
-Status RedoLog::Impl::run_sync(std::unique_lock<std::mutex>& lock) {
-  sync_runs_ = true;
-  const std::shared_ptr<const os::Fd> fd = written_fd_;
-  const Durable target = written_;
-  lock.unlock();
-  // Whatever lies in an older segment was synced when it was rolled.
-  const Status synced = io_.fdatasync(fd->get());
-  const Status result = synced.ok() ? Status() : poison(synced);
-  lock.lock();
-  sync_runs_ = false;
-  // A failure elsewhere has fixed how far recovery will go; nothing beyond may be acknowledged (R7). A roll
-  // meanwhile has made more durable than this.
-  if (synced.ok() && !poisoned_ && durable_.sequence <= target.sequence) durable_ = target;
-  synced_.notify_all();
-  return result;
-}
-
 Status RedoLog::Impl::sync_now() {
-  std::unique_lock lock(sync_mutex_);
-  while (sync_runs_) synced_.wait(lock);
-  if (poisoned_) return not_durable();
-  if (Status synced = run_sync(lock); !synced.ok()) return synced;
-  return poisoned_ ? not_durable() : Status();
+  redo::ControlPage& page = control_->page();
+  const auto until = std::chrono::steady_clock::now() + options_.deadline;
+  const os::RobustMutex::Taken taken = page.sync_lock.lock_until(until);
+  if (taken == os::RobustMutex::Taken::no) {
+    return Status(Code::timed_out, base::cat("the redo log in ", base::escape(path_), " is being synced by ",
+                                             control_->name_of(page.sync_holder.load())));
+  }
+  if (is_poisoned()) {
+    if (taken == os::RobustMutex::Taken::from_the_dead) page.sync_lock.repaired();
+    page.sync_lock.unlock();
+    return not_durable();
+  }
+  if (Status led = lead_sync(taken == os::RobustMutex::Taken::from_the_dead); !led.ok()) return led;
+  return is_poisoned() ? not_durable() : Status();
 }
 
 Status RedoLog::Impl::sync() {
   if (Status usable = check_usable(); !usable.ok()) return usable;
-  Lsn written = 0;
-  {
-    const std::lock_guard lock(write_mutex_);
-    written = end_;
-  }
-  return wait_durable(written);
+  return wait_durable(control_->page().writer.load().end);
 }
 
 Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   // The next header fixes where this segment ends; it may only name what is on the disk.
   if (Status synced = sync_now(); !synced.ok()) return synced;
-  Segment& old = segments_.back();
   redo::SegmentHeader header = identity_;
-  header.sequence = old.header->sequence + 1;
-  header.first_lsn = end_ + 1;
-  header.previous_end = writer_.position;
-  header.previous_last_crc = writer_.index->last_crc();
-  header.opened_sequence = opened_sequence_;
+  header.sequence = state_.sequence + 1;
+  header.first_lsn = state_.end + 1;
+  header.previous_end = state_.position;
+  header.previous_last_crc = state_.last_crc;
+  header.opened_sequence = state_.opened_sequence;
   header.created_wall = options_.clock->now();
-  header.created_commit = last_commit_;
-  for (const auto& [lsn, open] : open_) header.open.push_back(open.transaction);
+  header.created_commit = Time{state_.last_commit_us};
+  for (redo::OpenTable::Entry& open : open_transactions({}, state_.end))
+    header.open.push_back(std::move(open.transaction));
 
   bool in_doubt = false;
-  Result<Writer> next =
-      create_segment(header, std::max(min_room, reserved_ + redo::kTailRoom), may_be_small, &in_doubt);
-  if (!next.ok()) {
-    const Status failure = next.status().with_context("cannot begin the next segment of the redo log");
+  const std::uint64_t room = std::max(min_room, state_.reserved + redo::kTailRoom);
+  Result<Made> made = create_segment(header, room, may_be_small, &in_doubt);
+  if (!made.ok()) {
+    const Status failure = made.status().with_context("cannot begin the next segment of the redo log");
     return in_doubt ? poison(failure) : failure;
   }
 
+  Segment& old = segments_.back();
   redo::SegmentExtent extent;
-  extent.end = writer_.position;
-  extent.last_lsn = end_;
+  extent.end = state_.position;
+  extent.last_lsn = state_.end;
   extent.is_complete = true;
-  extent.first_time = writer_.index->first_time();
-  extent.last_time = writer_.index->last_time();
+  extent.first_time = Time{state_.first_time_us};
+  extent.last_time = Time{state_.last_commit_us};
   extent.sparse = writer_.sparse;
   old.view = std::make_shared<const redo::RawSegment>(old.file, old.header, extent);
-  old.lowest_sequence = writer_.index->lowest_sequence();
+  old.lowest_sequence = state_.lowest_sequence;
   old.index = std::move(writer_.index);
-  writer_ = std::move(*next);
-  const std::string name = redo::segment_name(header.sequence);
-  segments_.push_back({std::make_shared<const redo::SegmentFile>(io_, directory_, name),
-                       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr,
-                       header.sequence});
+  old.to_seal = true;
+  writer_ = std::move(made->writer);
+  segments_.push_back(
+      {std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
+       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence, false});
+  redo::WriterState next = state_;
+  next.sequence = next.lowest_sequence = header.sequence;
+  next.position = made->position;
+  next.capacity = made->capacity;
+  next.opened_sequence = header.opened_sequence;
+  next.records = 0;
+  next.first_time_us = 0;
+  next.last_crc = 0;
+  publish(next);
   touched_.clear();
   std::erase_if(recent_, [this](const auto& entry) { return !is_near(entry.second); });
-  const std::lock_guard lock(sync_mutex_);
-  written_fd_ = writer_.fd;
-  written_ = durable_ = {end_, header.sequence, writer_.position, last_commit_};
+  update_keep();
+  // All before is on the disk. Whoever syncs next finds that out too.
+  redo::ControlPage& page = control_->page();
+  const os::RobustMutex::Taken taken = page.sync_lock.try_lock();
+  if (taken == os::RobustMutex::Taken::yes)
+    page.durable.store({next.end, next.sequence, next.position, next.last_commit_us});
+  if (taken == os::RobustMutex::Taken::from_the_dead) return lead_sync(true);
+  if (taken == os::RobustMutex::Taken::yes) page.sync_lock.unlock();
   return {};
 }
 
@@ -229,49 +343,88 @@ Result<redo::Seal> RedoLog::Impl::seal_file(const Segment& segment, std::uint64_
   return redo::seal_segment(io_, fd->get(), *segment.header, end, last_lsn, index);
 }
 
+Result<RedoLog::Impl::SealHold> RedoLog::Impl::hold_seals() {
+  const auto until = std::chrono::steady_clock::now() + options_.deadline;
+  std::unique_lock<std::timed_mutex> own(seal_mutex_, until);
+  redo::ControlPage& page = control_->page();
+  const os::RobustMutex::Taken taken =
+      own.owns_lock() ? page.seal_lock.lock_until(until) : os::RobustMutex::Taken::no;
+  if (taken == os::RobustMutex::Taken::no) {
+    return Status(Code::busy, base::cat("somebody seals or removes segments of the redo log in ",
+                                        base::escape(path_), " and does not go on"));
+  }
+  // What was half sealed is sealed again, what was half removed goes with the next removal.
+  if (taken == os::RobustMutex::Taken::from_the_dead) page.seal_lock.repaired();
+  own.release();
+  return SealHold(*this);
+}
+
+RedoLog::Impl::SealHold::~SealHold() {
+  if (log_ == nullptr) return;
+  log_->control_->page().seal_lock.unlock();
+  log_->seal_mutex_.unlock();
+}
+
 Status RedoLog::Impl::seal_pending() {
-  const std::lock_guard sealing(seal_mutex_);
-  for (;;) {
-    Segment segment;
-    {
-      const std::lock_guard lock(write_mutex_);
-      const auto pending = std::find_if(segments_.begin(), segments_.end(), [](const Segment& s) {
-        return s.view != nullptr && s.index != nullptr;
-      });
-      if (pending == segments_.end()) return {};
-      segment = *pending;
-      pending->index = nullptr;  // claimed
-    }
-    const auto give_back = [&] {
-      const std::lock_guard lock(write_mutex_);
-      for (Segment& s : segments_) {
-        if (s.file == segment.file) s.index = segment.index;  // for the next try
-      }
-    };
+  const auto next = [&](Segment& found) {
+    const std::lock_guard lock(write_mutex_);
+    const auto pending =
+        std::find_if(segments_.begin(), segments_.end(), [](const Segment& s) { return s.to_seal; });
+    if (pending != segments_.end()) found = *pending;
+    return pending != segments_.end();
+  };
+  Segment segment;
+  if (!next(segment)) return {};
+  const Result<SealHold> sealing = hold_seals();
+  if (!sealing.ok()) return sealing.status();
+  while (next(segment)) {
     const std::string context =
         base::cat("cannot seal segment ", segment.header->sequence, " of the redo log");
     const redo::SegmentExtent& extent = segment.view->extent();
-    const Result<redo::Seal> seal = seal_file(segment, extent.end, extent.last_lsn, *segment.index);
+    std::shared_ptr<const redo::IndexBuilder> index = segment.index;
+    if (index == nullptr) {
+      Result<redo::IndexBuilder> built =
+          redo::build_index(*segment.file, *segment.header, extent.end, extent.last_lsn);
+      if (!built.ok()) return built.status().with_context(context);
+      index = std::make_shared<const redo::IndexBuilder>(std::move(*built));
+    }
+    const Result<redo::Seal> seal = seal_file(segment, extent.end, extent.last_lsn, *index);
     if (!seal.ok()) {
       // Its records are on the disk, and readers do without the index; the next opener tries again.
-      if (seal.status().code() == Code::no_space) {
-        give_back();
-        return seal.status().with_context(context);
-      }
-      return poison(seal.status().with_context(context));
+      const Status failure = seal.status().with_context(context);
+      const Code code = failure.code();
+      if (code != Code::damaged) return code == Code::no_space ? failure : poison(failure);
     }
     const std::lock_guard lock(write_mutex_);
     for (Segment& s : segments_) {
-      if (s.file == segment.file) s.view = redo::sealed_segment(segment.file, segment.header, *seal);
+      if (s.file != segment.file) continue;
+      s.index = nullptr;
+      s.to_seal = false;
+      // A file that is shorter than its records is left as it is: damage is kept.
+      if (!seal.ok()) continue;
+      s.view = redo::sealed_segment(segment.file, segment.header, *seal);
+      s.lowest_sequence = seal->footer.lowest_sequence;
     }
   }
+  return {};
+}
+
+// Rolled by somebody who did not live to seal it.
+Status RedoLog::Impl::seal_left_behind() {
+  const Result<SealHold> sealing = hold_seals();
+  if (!sealing.ok()) return sealing.status();
+  const std::lock_guard lock(write_mutex_);
+  if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+  if (Status loaded = load_older(); !loaded.ok()) return loaded;
+  for (Segment& segment : segments_)
+    if (segment.view != nullptr && !segment.view->extent().footer) segment.to_seal = true;
+  return {};
 }
 
 Status RedoLog::Impl::roll() {
-  if (Status usable = check_usable(); !usable.ok()) return usable;
   {
-    const std::lock_guard lock(write_mutex_);
-    if (Status usable = check_usable(); !usable.ok()) return usable;
+    const Result<Hold> held = hold();
+    if (!held.ok()) return held.status();
     if (Status rolled = roll_now(0); !rolled.ok()) return rolled;
   }
   return seal_pending();
@@ -279,30 +432,22 @@ Status RedoLog::Impl::roll() {
 
 Status RedoLog::Impl::maintain() {
   if (Status usable = check_usable(); !usable.ok()) return usable;
+  if (Status left = seal_left_behind(); !left.ok()) return left;
   if (Status sealed = seal_pending(); !sealed.ok()) return sealed;
+  // Without a spare the next roll makes its own.
+  if (Status kept = keep_spare(); !kept.ok() && kept.code() != Code::no_space) return kept;
   Lsn written = 0;
   {
-    const std::lock_guard lock(write_mutex_);
-    if (!spare_) {
-      Result<Spare> spare = make_spare(options_.segment_bytes);
-      if (spare.ok()) spare_ = std::move(*spare);
-      // Without a spare the next roll makes its own.
-      if (!spare.ok() && spare.status().code() != Code::no_space) return spare.status();
-    }
-    const bool has_room =
-        writer_.position + kStepRoom + reserved_ + redo::kTailRoom + redo::kHeadBytes * 2 <= writer_.capacity;
-    if (!last_is_mark_ && has_room) {
+    const Result<Hold> held = hold();
+    if (!held.ok()) return held.status();
+    const std::uint64_t needed = kStepRoom + state_.reserved + redo::kTailRoom + redo::kHeadBytes * 2;
+    if (state_.last_is_mark == 0 && state_.position + needed <= state_.capacity) {
       // Until a later record says so, nothing but this proves that the newest ones were on the disk (R8).
       if (Status synced = sync_now(); !synced.ok()) return synced;
-      Frame mark;
-      mark.head.kind = redo::RecordKind::mark;
-      redo::begin_frame(mark.bytes, {}, {});
-      redo::encode_mark(mark.bytes, redo::MarkReason::idle);
-      redo::close_frame(mark.bytes, mark.head, {}, {});
-      const Result<Placed> placed = write(mark);
+      const Result<Placed> placed = write_mark(redo::MarkReason::idle);
       if (!placed.ok()) return placed.status();
     }
-    written = end_;
+    written = state_.end;
   }
   return wait_durable(written);
 }

@@ -9,10 +9,8 @@
 #include "redo/control_file.hpp"
 
 namespace restante::redo {
-namespace {
-
-Result<FoundSegment> look_at(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
-                             std::uint64_t sequence) {
+Result<FoundSegment> find_segment_file(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
+                                       std::uint64_t sequence) {
   FoundSegment found;
   found.file = std::make_shared<const SegmentFile>(io, directory, segment_name(sequence));
   Result<SegmentHeader> header = read_header(*found.file);
@@ -32,6 +30,8 @@ Result<FoundSegment> look_at(os::Io& io, const std::shared_ptr<const os::Fd>& di
   return found;
 }
 
+namespace {
+
 Status check_same_log(const std::vector<FoundSegment>& segments, const std::string& path) {
   for (const FoundSegment& segment : segments) {
     const SegmentHeader& first = *segments.front().header;
@@ -48,7 +48,7 @@ Status check_same_log(const std::vector<FoundSegment>& segments, const std::stri
 }
 
 bool belongs(std::string_view name) {
-  return name == kControlName || name == kConsumersName || name == "lost+found";
+  return name == kControlName || name == kConsumersName || name == kSpareName || name == "lost+found";
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ Result<FoundLog> find_log(os::Io& io, const std::shared_ptr<const os::Fd>& direc
   }
   std::sort(sequences.begin(), sequences.end());
   for (const std::uint64_t sequence : sequences) {
-    Result<FoundSegment> found = look_at(io, directory, sequence);
+    Result<FoundSegment> found = find_segment_file(io, directory, sequence);
     if (!found.ok()) return found.status().with_context(base::cat("the redo log in ", base::escape(path)));
     log.segments.push_back(std::move(*found));
   }

@@ -20,6 +20,11 @@ struct FoundSegment {
   std::uint64_t file_bytes = 0;
 };
 
+/// `not_found` if there is no such segment.
+[[nodiscard]] Result<FoundSegment> find_segment_file(os::Io& io,
+                                                     const std::shared_ptr<const os::Fd>& directory,
+                                                     std::uint64_t sequence);
+
 struct FoundLog {
   /// By sequence.
   std::vector<FoundSegment> segments;

@@ -19,15 +19,9 @@ std::optional<Continuation> RedoLog::continues() const {
   if (parent.parent.incarnation.is_none()) return std::nullopt;
   return parent;
 }
-Lsn RedoLog::end() const noexcept { return impl_->end_; }
-Lsn RedoLog::durable_end() const noexcept {
-  const std::lock_guard lock(impl_->sync_mutex_);
-  return impl_->durable_.lsn;
-}
-std::uint64_t RedoLog::sequence() const noexcept {
-  const std::lock_guard lock(impl_->write_mutex_);
-  return impl_->segments_.back().header->sequence;
-}
+Lsn RedoLog::end() const noexcept { return impl_->control_->page().writer.load().end; }
+Lsn RedoLog::durable_end() const noexcept { return impl_->control_->page().durable.load().lsn; }
+std::uint64_t RedoLog::sequence() const noexcept { return impl_->control_->page().writer.load().sequence; }
 std::vector<SegmentInfo> RedoLog::segments() const { return impl_->segment_infos(); }
 
 Result<ContentRef> RedoLog::put_content(std::string_view account_id, ContentReader& content) {
@@ -96,7 +90,7 @@ Transaction& Transaction::operator=(Transaction&& other) noexcept {
 }
 Transaction::~Transaction() {
   if (impl_ == nullptr || impl_->ended || !impl_->log->check_process().ok()) return;
-  impl_->log->let_go(impl_->begin_lsn);
+  impl_->log->open_->let_go(impl_->place, impl_->begin_lsn);
 }
 
 const std::string& Transaction::account_id() const noexcept { return impl_->account_id; }

@@ -13,20 +13,6 @@ namespace restante {
 inline namespace v0 {
 namespace {
 
-// Where the file system cannot allocate, zeros are written: later writes then find their blocks there.
-Status allocate_or_write(os::Io& io, int fd, std::uint64_t bytes) {
-  Status allocated = io.allocate(fd, 0, bytes);
-  if (allocated.code() != Code::unsupported) return allocated;
-  const Bytes zeros(1u << 20, 0);
-  for (std::uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
-    const std::uint64_t step = std::min<std::uint64_t>(zeros.size(), bytes - offset);
-    const Status written =
-        os::write_all_at(io, fd, ByteView(zeros).first(static_cast<std::size_t>(step)), offset);
-    if (!written.ok()) return written;
-  }
-  return {};
-}
-
 std::uint64_t in_blocks(std::uint64_t bytes) {
   return (bytes + redo::kHeaderBlock - 1) / redo::kHeaderBlock * redo::kHeaderBlock;
 }
@@ -39,7 +25,7 @@ Result<RedoLog::Impl::Spare> RedoLog::Impl::make_spare(std::uint64_t bytes) {
   Result<os::Fd> fd = io_.open_at(directory_->get(), *name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (!fd.ok()) return fd.status();
   Spare spare{std::move(*fd), std::move(*name), bytes};
-  if (Status allocated = allocate_or_write(io_, spare.fd.get(), bytes); !allocated.ok()) {
+  if (Status allocated = os::allocate_whole(io_, spare.fd.get(), bytes); !allocated.ok()) {
     drop_spare(spare);
     return allocated;
   }
@@ -52,15 +38,38 @@ void RedoLog::Impl::drop_spare(Spare& spare) noexcept {
   spare.fd.reset();
 }
 
+Status RedoLog::Impl::keep_spare() {
+  const Result<SealHold> alone = hold_seals();
+  if (!alone.ok()) return alone.status();
+  const std::string name(redo::kSpareName);
+  const Result<os::FileInfo> there = io_.stat_at(directory_->get(), name);
+  if (there.ok() || there.status().code() != Code::not_found) return there.status();
+  Result<Spare> spare = make_spare(in_blocks(options_.segment_bytes));
+  if (!spare.ok()) return spare.status();
+  const Status named = io_.rename_no_replace_at(directory_->get(), spare->name, directory_->get(), name);
+  if (!named.ok()) drop_spare(*spare);
+  return named;
+}
+
+// With the lock. What is taken gets a name of its own first, so that nobody takes it twice.
 Result<RedoLog::Impl::Spare> RedoLog::Impl::take_spare(std::uint64_t bytes) {
-  std::optional<Spare> spare = std::exchange(spare_, std::nullopt);
-  if (spare && spare->bytes >= bytes) return std::move(*spare);
-  if (spare) drop_spare(*spare);
+  Result<std::string> name = os::temporary_name();
+  if (!name.ok()) return name.status();
+  const Status taken =
+      io_.rename_no_replace_at(directory_->get(), std::string(redo::kSpareName), directory_->get(), *name);
+  if (!taken.ok()) return make_spare(bytes);
+  Result<os::Fd> fd = io_.open_at(directory_->get(), *name, O_RDWR | O_NOFOLLOW, 0);
+  if (!fd.ok()) return fd.status();
+  const Result<os::FileInfo> info = io_.fstat(fd->get());
+  if (!info.ok()) return info.status();
+  Spare spare{std::move(*fd), std::move(*name), info->size};
+  if (spare.bytes >= bytes) return spare;
+  drop_spare(spare);
   return make_spare(bytes);
 }
 
-Result<RedoLog::Impl::Writer> RedoLog::Impl::create_segment(redo::SegmentHeader& header, std::uint64_t room,
-                                                            bool may_be_small, bool* in_doubt) {
+Result<RedoLog::Impl::Made> RedoLog::Impl::create_segment(redo::SegmentHeader& header, std::uint64_t room,
+                                                          bool may_be_small, bool* in_doubt) {
   *in_doubt = false;
   const Bytes encoded = redo::encode_header(header);
   const std::uint64_t least = in_blocks(encoded.size() + room);
@@ -85,12 +94,12 @@ Result<RedoLog::Impl::Writer> RedoLog::Impl::create_segment(redo::SegmentHeader&
     *in_doubt = true;
     return synced;
   }
-  Writer writer;
-  writer.capacity = spare.bytes;
-  writer.fd = std::make_shared<const os::Fd>(std::move(spare.fd));
-  writer.position = encoded.size();
-  writer.index = std::make_unique<redo::IndexBuilder>(header.sequence);
-  return writer;
+  Made result;
+  result.capacity = spare.bytes;
+  result.position = encoded.size();
+  result.writer.fd = std::make_shared<const os::Fd>(std::move(spare.fd));
+  result.writer.index = std::make_unique<redo::IndexBuilder>(header.sequence);
+  return result;
 }
 
 }  // namespace v0

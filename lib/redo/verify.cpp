@@ -176,7 +176,9 @@ Result<LogVerification> RedoLog::Impl::verify() {
   LogVerification result;
   Verifier verifier(io_, result);
   std::shared_ptr<const RawSegment> before;
-  for (const std::shared_ptr<const redo::SegmentView>& view : views()) {
+  const Result<redo::SegmentViews> all = views();
+  if (!all.ok()) return all.status();
+  for (const std::shared_ptr<const redo::SegmentView>& view : *all) {
     const auto segment = std::dynamic_pointer_cast<const RawSegment>(view);
     const Status checked = verifier.check(*segment, before.get());
     // Removed while this reads, because all consumers are past it.

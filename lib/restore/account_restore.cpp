@@ -117,6 +117,7 @@ class AccountRestore {
     Status done = apply_all(**sink);
     if (done.ok()) done = (*sink)->commit();
     if (!done.ok()) return give_up(**sink, transaction, done);
+    report_.kept += computed_.plan.difference.messages.unchanged;
     if (!transaction) return {};
     const Result<Lsn> committed = transaction->commit(assigned_, Sync::durable);
     if (!committed.ok())
@@ -176,9 +177,9 @@ class AccountRestore {
   // away from it until the restore is made again or rolled back.
   [[nodiscard]] Status give_up(SinkTransaction& sink, Transaction* transaction, const Status& why) {
     sink.abort();
+    report_.created = report_.changed = report_.removed = report_.kept = 0;
     if (context_.into.sink->traits().atomic) {
       if (transaction) static_cast<void>(transaction->abort(Sync::durable));
-      report_.created = report_.changed = report_.removed = 0;
       return why;
     }
     return Status(

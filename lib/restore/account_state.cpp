@@ -17,7 +17,7 @@ Result<Lsn> lsn_of_label(const std::vector<BackupTarget>& targets, const History
   for (const BackupTarget& target : targets) {
     const Result<SessionInfo> session = target.session(label);
     if (!session.ok()) {
-      if (failure.ok()) failure = session.status();
+      if (failure.ok() || failure.code() == Code::not_found) failure = session.status();
       continue;
     }
     if (session->position.log.is_none())
@@ -32,10 +32,12 @@ Result<Lsn> lsn_of_label(const std::vector<BackupTarget>& targets, const History
   return failure;
 }
 
-Status no_full(const std::vector<Full>& all, std::string_view account_id, const History& history) {
+Status no_full(const std::vector<Full>& all, std::string_view account_id, const History& history,
+               const std::vector<target::UnreadableSession>& unreadable) {
   const std::string who = base::escape(account_id);
   if (all.empty())
-    return Status(Code::not_found, base::cat("there is no full backup of ", who), "run a full backup first");
+    return Status(Code::not_found, base::cat("there is no full backup of ", who),
+                  "run a full backup first" + target::note_of(unreadable));
   const auto oldest = std::min_element(all.begin(), all.end(), [](const Full& a, const Full& b) {
     return a.account->consistent_at < b.account->consistent_at;
   });
@@ -46,7 +48,7 @@ Status no_full(const std::vector<Full>& all, std::string_view account_id, const 
       Code::not_found,
       base::cat("there is no full backup of ", who, " at or before the time or position to restore to"),
       base::cat("the earliest is ", oldest->session->info.label, ", restorable from ", when, " (LSN ",
-                oldest->account->consistent_at, ") on"));
+                oldest->account->consistent_at, ") on", target::note_of(unreadable)));
 }
 
 }  // namespace
@@ -87,15 +89,16 @@ Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History
                          const ResolvedStop& stop, std::string_view account_id, std::string_view label) {
   std::vector<Full> all;
   std::optional<Full> best;
+  std::vector<target::UnreadableSession> unreadable;
   for (const BackupTarget& target : targets) {
     const Result<std::vector<target::RecordPointer>> sessions =
-        target::published_sessions(TargetAccess::impl(target));
+        target::published_sessions(TargetAccess::impl(target), &unreadable);
     if (!sessions.ok()) return sessions.status();
     for (const target::RecordPointer& session : *sessions) {
       const SessionAccount* account = session->info.find(account_id);
       if (!account || !account->full || account->status != AccountStatus::completed) continue;
       if (!label.empty() && session->info.label != label) continue;
-      const Full full{&target, session, account};
+      const Full full{&target, session, account, {}};
       all.push_back(full);
       const LogPosition& at = session->info.position;
       const bool has_log = !at.log.is_none();
@@ -108,16 +111,23 @@ Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History
       if (!best || rank(full) > rank(*best)) best = full;
     }
   }
-  if (best) return *best;
+  if (best) {
+    best->unreadable = std::move(unreadable);
+    return *std::move(best);
+  }
   if (!label.empty() && all.empty()) {
-    for (const BackupTarget& target : targets)
-      if (target.session(label).ok())
+    Status failure;
+    for (const BackupTarget& target : targets) {
+      const Status session = target.session(label).status();
+      if (session.ok())
         return Status(Code::not_found,
                       base::cat("session ", label, " holds no full of ", base::escape(account_id)),
                       "leave the label out to restore from the newest full");
-    return targets.front().session(label).status();
+      if (failure.ok() || failure.code() == Code::not_found) failure = session;
+    }
+    return failure;
   }
-  return no_full(all, account_id, history);
+  return no_full(all, account_id, history, unreadable);
 }
 
 namespace {

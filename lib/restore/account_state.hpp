@@ -27,6 +27,8 @@ struct Full {
   const BackupTarget* target = nullptr;
   target::RecordPointer session;
   const SessionAccount* account = nullptr;
+  // Sessions that could not be looked at.
+  std::vector<target::UnreadableSession> unreadable{};
 };
 // The newest whose state lies at or before the stop; of session `label` if it is given.
 [[nodiscard]] Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History& history,

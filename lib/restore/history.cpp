@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "redo/log_access.hpp"
+#include "target/segment_archive.hpp"
 #include "target/target_impl.hpp"
 
 namespace restante::restore {
@@ -73,6 +74,7 @@ Result<History> History::make(const std::vector<BackupTarget>& targets, RedoLog*
   History history;
   redo::SegmentViews all;
   std::set<std::pair<Id128, std::uint64_t>> seen;
+  std::set<std::string> live_keys;
   if (log) {
     if (Status s = log->sync(); !s.ok()) return s;
     Result<redo::SegmentViews> live = redo::views(*log);
@@ -80,6 +82,7 @@ Result<History> History::make(const std::vector<BackupTarget>& targets, RedoLog*
     for (auto& view : *live) {
       if (backup_only) continue;
       seen.insert(key_of(*view));
+      live_keys.insert(target::segment_key(view->header()));
       history.live_[key_of(*view)] = true;
       all.push_back(std::move(view));
     }
@@ -88,7 +91,8 @@ Result<History> History::make(const std::vector<BackupTarget>& targets, RedoLog*
     std::vector<TargetDamage> damages;
     const Result<redo::SegmentViews> archived = target::archived_views(TargetAccess::impl(target), &damages);
     if (!archived.ok()) return archived.status();
-    for (const TargetDamage& damage : damages) history.unreadable_.push_back(damage.what);
+    for (const TargetDamage& damage : damages)
+      if (!live_keys.contains(damage.key)) history.unreadable_.push_back(damage.what);
     for (const auto& view : *archived) {
       if (log && view->header().server != log->server()) continue;
       if (seen.insert(key_of(*view)).second) all.push_back(view);
@@ -213,6 +217,13 @@ Result<Lsn> History::lsn_at(Time time) const {
       if (!more.ok()) return more.status();
       if (!*more || record.head.commit_time > time) break;
       found = record.head.lsn;
+    }
+    // At the edge of a hole nobody knows what was committed by then: the hole counts as such, and whoever
+    // needs it is told that it is missing.
+    if (found != info.last_lsn) return found;
+    for (auto later = view.base(); later != views_.end(); ++later) {
+      if ((*later)->header().first_lsn > found + 1) return (*later)->header().first_lsn - 1;
+      if ((*later)->last_lsn() > found) break;  // nothing is missing
     }
     return found;
   }

@@ -86,6 +86,11 @@ class Planner {
   void describe_state() {
     AccountPlan& plan = result_.plan;
     const AccountState& state = result_.state;
+    for (const std::string& segment : context_.history.unreadable())
+      warn(base::cat("an archived segment of the redo log cannot be read: ", segment));
+    for (const target::UnreadableSession& session : state.full.unreadable)
+      warn(base::cat("session ", session.label, " cannot be read and is passed over: ",
+                     session.why.message()));
     plan.deleted_at_stop = state.deleted;
     plan.transactions_replayed = state.transactions;
     plan.rolled_forward = state.rolled_forward;
@@ -174,7 +179,9 @@ class Planner {
     UsedBefore used{0, context_.made_at};
     if (result_.plan.identity == Identity::renew)
       used.uidvalidity = highest_logged_uidvalidity(context_.history, result_.state.full);
-    const MailboxState wanted = shape(recorded_, live_, result_.plan.identity, used);
+    const OwnAttributes own =
+        context_.into.sink ? context_.into.sink->traits().own_attributes : OwnAttributes{};
+    const MailboxState wanted = shape(recorded_, live_, result_.plan.identity, used, own);
     OpVector from;
     OpVector to;
     OpVector change;

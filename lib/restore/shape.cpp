@@ -71,6 +71,15 @@ void renew_identity(MailboxState& wanted, const MailboxState& recorded, const Ma
   }
 }
 
+// How the store keeps a message that is there is not the record's to say.
+void keep_own(Attributes& attributes, const Attributes& live, const OwnAttributes& own) {
+  for (const std::string& name : own) {
+    attributes.erase(name);
+    const auto there = live.find(name);
+    if (there != live.end()) attributes.emplace(name, there->second);
+  }
+}
+
 // Paths that a folder of `wanted` takes and did not have before.
 std::set<std::string> paths_taken(const MailboxState& live, const MailboxState& wanted) {
   std::set<std::string> taken;
@@ -133,7 +142,7 @@ Result<IdentityChoice> choose_identity(const std::optional<Identity>& asked,
 }
 
 MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity,
-                   const UsedBefore& used) {
+                   const UsedBefore& used, const OwnAttributes& own) {
   if (identity == Identity::exact) return recorded;
   MailboxState wanted;
   if (recorded.account()) static_cast<void>(wanted.apply(AccountPut{*recorded.account()}));
@@ -141,6 +150,13 @@ MailboxState shape(const MailboxState& recorded, const MailboxState& live, Ident
     keep_identity(wanted, recorded, live);
   else
     renew_identity(wanted, recorded, live, used);
+  for (const auto& [key, message] : live.messages()) {
+    const auto there = wanted.messages().find(key);
+    if (there == wanted.messages().end()) continue;
+    Message shaped = there->second;
+    keep_own(shaped.attributes, message.attributes, own);
+    if (shaped != there->second) static_cast<void>(wanted.apply(MessagePut{{std::move(shaped)}}));
+  }
   for (const auto& [key, item] : recorded.items()) static_cast<void>(wanted.apply(ItemPut{item}));
   for (const HostOp& operation : recorded.host_ops()) static_cast<void>(wanted.apply(operation));
   for (const UnknownOperation& operation : recorded.unknown_operations())

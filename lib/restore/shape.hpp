@@ -28,6 +28,9 @@ struct IdentityChoice {
                                                      const IdentitySituation& situation,
                                                      const SinkTraits& traits);
 
+// As `SinkTraits::own_attributes` says.
+using OwnAttributes = std::vector<std::string>;
+
 // What a renewed UIDVALIDITY has to be above, beside what is recorded and live.
 struct UsedBefore {
   // Of any folder that the log speaks of, also of those that have gone.
@@ -36,7 +39,7 @@ struct UsedBefore {
 };
 // The state to reach in the live store, as a sorted snapshot.
 [[nodiscard]] MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity,
-                                 const UsedBefore& used);
+                                 const UsedBefore& used, const OwnAttributes& own);
 
 // The order in which a store performs a difference: what makes room for folders, folders from the top,
 // messages and flags, items, then what is removed, folders from the bottom. So nothing is gone before what

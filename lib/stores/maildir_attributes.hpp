@@ -39,6 +39,11 @@ inline constexpr const char* kFormat = "format";
 inline constexpr const char* kAfter = "after";
 }  // namespace attribute
 
+/// Attributes of messages that only say how this store keeps them (`SinkTraits`).
+[[nodiscard]] inline std::vector<std::string> own_attributes() {
+  return {attribute::kFileName, attribute::kUidlistRecord, attribute::kDirectory};
+}
+
 /// Who owns the files of a mailbox and what others may do with them. The default for everything in a
 /// mailbox follows from the account's directory (R9).
 struct Ownership {

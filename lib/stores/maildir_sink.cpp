@@ -388,7 +388,7 @@ Status MaildirTransaction::update_message(FolderEntry& folder, MessageEntry& ent
   if (message.internal_date) record.internal_date = message.internal_date;
   // How the live server names the file, and what its uidlist says of it, is not the recorded one's to say.
   Attributes attributes = message.attributes;
-  for (const char* name : {attribute::kFileName, attribute::kUidlistRecord, attribute::kDirectory}) {
+  for (const std::string& name : own_attributes()) {
     attributes.erase(name);
     if (record.attributes.contains(name)) attributes[name] = record.attributes.at(name);
   }

@@ -156,7 +156,7 @@ Status ScanDifference::complete(Operation& operation, const ByBaseName& elsewher
     if (known != nullptr) keep_sticky(message, *known);
     return complete_content(message, known, elsewhere, gone);
   } else if (auto* item = std::get_if<ItemPut>(&operation)) {
-    return complete_content(item->item, gone);
+    return complete_content(item->item);
   }
   return {};
 }
@@ -220,7 +220,11 @@ Status ScanDifference::complete_content(Message& message, const Message* known, 
       if (!content.ok()) break;
       moved = *content == *other->second->content;
     }
-    if (!moved) content = log_content(place);
+    // Its content is logged just before the transaction that names it.
+    if (!moved) {
+      new_messages_.insert(MessageKey(message.folder_id, message.id));
+      return {};
+    }
   }
   if (!content.ok() && is_gone(content.status())) {
     // Came and went between the listing and now. One that is known stays as it is known: the next scan
@@ -238,7 +242,7 @@ Status ScanDifference::complete_content(Message& message, const Message* known, 
   return {};
 }
 
-Status ScanDifference::complete_content(Item& item, bool& gone) {
+Status ScanDifference::complete_content(Item& item) {
   const Item* known = find(known_.state.items(), ItemKey(item.kind, item.id));
   if (known != nullptr) {
     item.unknown = known->unknown;
@@ -249,18 +253,7 @@ Status ScanDifference::complete_content(Item& item, bool& gone) {
       return {};
     }
   }
-  ContentPlace place;
-  place.item_kind = item.kind;
-  place.item_id = item.id;
-  const Result<ContentRef> content = log_content(place);
-  if (content.ok()) {
-    item.content = *content;
-  } else if (is_gone(content.status())) {
-    gone = known == nullptr;
-    if (known != nullptr) item = *known;
-  } else if (content.status().code() != Code::unsupported) {
-    return content.status();
-  }
+  new_items_.insert(ItemKey(item.kind, item.id));
   return {};
 }
 
@@ -281,10 +274,43 @@ Result<ContentRef> ScanDifference::hash(const ContentPlace& place) {
   return content;
 }
 
-Result<ContentRef> ScanDifference::log_content(const ContentPlace& place) {
+Result<ContentRef> ScanDifference::put_content(const ContentPlace& place) {
   Result<std::unique_ptr<ContentReader>> reader = store_.open_content(known_.account_id, place);
   if (!reader.ok()) return reader.status();
   return log_.put_content(known_.account_id, **reader);
+}
+
+// What came and went between the listing and now is left out: the next scan knows nothing of it.
+Result<bool> ScanDifference::log_content(Operation& operation, std::uint64_t& bytes) {
+  if (auto* put = std::get_if<MessagePut>(&operation)) {
+    std::vector<Message> there;
+    for (Message& message : put->messages) {
+      if (new_messages_.contains(MessageKey(message.folder_id, message.id))) {
+        const Result<ContentRef> content = put_content(place_of(message));
+        if (!content.ok() && is_gone(content.status())) continue;
+        if (!content.ok()) return content.status();
+        message.content = *content;
+        bytes += content->size;
+      }
+      there.push_back(std::move(message));
+    }
+    put->messages = std::move(there);
+    return !put->messages.empty();
+  }
+  auto* put = std::get_if<ItemPut>(&operation);
+  if (put == nullptr || !new_items_.contains(ItemKey(put->item.kind, put->item.id))) return true;
+  ContentPlace place;
+  place.item_kind = put->item.kind;
+  place.item_id = put->item.id;
+  const Result<ContentRef> content = put_content(place);
+  if (!content.ok() && is_gone(content.status())) return false;
+  // Links and directories have none.
+  if (!content.ok() && content.status().code() != Code::unsupported) return content.status();
+  if (content.ok()) {
+    put->item.content = *content;
+    bytes += content->size;
+  }
+  return true;
 }
 
 // --- The difference -----------------------------------------------------------------------------------

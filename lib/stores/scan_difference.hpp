@@ -21,11 +21,14 @@ class ScanDifference {
   ScanDifference(MailSource& store, RedoLog log, const ScanState& known)
       : store_(store), log_(std::move(log)), known_(known), fields_(store.fields()) {}
 
-  /// Reads the store, twice if something is missing (R9), and puts the content of what is new into the log.
-  /// The account may have gone: `live()` is empty then.
+  /// Reads the store, twice if something is missing (R9). The account may have gone: `live()` is empty then.
   [[nodiscard]] Status read();
   /// The operations that turn the known state into the store's.
   [[nodiscard]] Result<DifferenceSummary> operations(std::vector<Operation>& out) const;
+  /// Puts the content of what an operation of these puts anew into the log and names it there; adds its size
+  /// to `bytes`. False if nothing is left of the operation, because what it puts has gone from the store.
+  [[nodiscard]] Result<bool> log_content(Operation& operation, std::uint64_t& bytes);
+  [[nodiscard]] const std::string& account_id() const { return known_.account_id; }
 
   [[nodiscard]] const MailboxState& live() const { return live_; }
   /// Ids of the log -> ids of the store, where they differ.
@@ -42,12 +45,12 @@ class ScanDifference {
   Status complete();
   Status complete(Operation& operation, const ByBaseName& elsewhere, bool& gone);
   Status complete_content(Message& message, const Message* known, const ByBaseName& elsewhere, bool& gone);
-  Status complete_content(Item& item, bool& gone);
+  Status complete_content(Item& item);
   void keep_sticky(Folder& folder) const;
   void keep_sticky(Message& message, const Message& known) const;
   [[nodiscard]] bool is_new_put(const Message& message, const Message* known) const;
   Result<ContentRef> hash(const ContentPlace& place);
-  Result<ContentRef> log_content(const ContentPlace& place);
+  Result<ContentRef> put_content(const ContentPlace& place);
   [[nodiscard]] ContentPlace place_of(const Message& message) const;
 
   MailSource& store_;
@@ -57,6 +60,9 @@ class ScanDifference {
   FolderIds ids_;
   FolderIds back_;
   MailboxState live_;
+  // Whose content is not known.
+  std::set<MessageKey> new_messages_;
+  std::set<ItemKey> new_items_;
 };
 
 }  // namespace restante::stores

@@ -8,6 +8,7 @@
 #include "base/wire.hpp"
 #include "crypto/crypto.hpp"
 #include "os/file.hpp"
+#include "os/lock.hpp"
 
 namespace restante::stores {
 namespace {
@@ -134,10 +135,13 @@ Result<std::string> decode_scan_account(ByteView bytes) {
   return read_head(in);
 }
 
-Result<ScanStates> ScanStates::open(os::Io& io, const std::string& directory) {
+Result<ScanStates> ScanStates::open(os::Io& io, const std::string& directory, std::string_view holder) {
   Result<os::Fd> dir = os::make_dirs(io, AT_FDCWD, directory, 0700);
   if (!dir.ok()) return dir.status();
-  return ScanStates(io, std::move(*dir));
+  // Two that compare the store with one state would log everything twice.
+  Result<os::Fd> taken = os::take_file(dir->get(), "lock", holder);
+  if (!taken.ok()) return taken.status().with_context("the state of scans");
+  return ScanStates(io, std::move(*dir), std::move(*taken));
 }
 
 Result<ScanState> ScanStates::load(std::string_view account_id) const {

@@ -34,8 +34,9 @@ struct ScanState {
 /// The state files of a directory. Callable from any thread.
 class ScanStates {
  public:
-  /// Makes the directory if need be.
-  [[nodiscard]] static Result<ScanStates> open(os::Io& io, const std::string& directory);
+  /// Makes the directory if need be, and takes it; `busy` names who has it.
+  [[nodiscard]] static Result<ScanStates> open(os::Io& io, const std::string& directory,
+                                               std::string_view holder);
 
   /// `not_found` if there is none, `damaged` if it cannot be used.
   [[nodiscard]] Result<ScanState> load(std::string_view account_id) const;
@@ -45,9 +46,11 @@ class ScanStates {
   [[nodiscard]] Result<std::vector<std::string>> accounts() const;
 
  private:
-  ScanStates(os::Io& io, os::Fd dir) : io_(&io), dir_(std::move(dir)) {}
+  ScanStates(os::Io& io, os::Fd dir, os::Fd taken)
+      : io_(&io), dir_(std::move(dir)), taken_(std::move(taken)) {}
   os::Io* io_;
   os::Fd dir_;
+  os::Fd taken_;
 };
 
 }  // namespace restante::stores

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/text.hpp"
@@ -15,9 +16,11 @@ namespace restante {
 inline namespace v0 {
 namespace {
 
-// One transaction holds at most this much: what is larger is several, and a crash between them leaves the
-// rest to the next scan.
-constexpr std::size_t kBytesPerTransaction = 8u << 20;
+// One transaction holds at most this much, and names at most this much new content, which must not fall
+// behind in the log before it is named. What is larger is several transactions, and a crash between them
+// leaves the rest to the next scan.
+constexpr std::uint64_t kBytesPerTransaction = 8u << 20;
+constexpr std::uint64_t kContentPerTransaction = 16u << 20;
 
 // What belongs to folders that a transaction removed is not given to others.
 void note_deleted(const std::vector<Operation>& operations, std::set<std::string>& retired) {
@@ -49,7 +52,8 @@ struct Scanner::Impl {
   Status note_deleted_in_log(stores::ScanState& state);
   Status check_unfinished(const std::string& account_id) const;
   Result<ScanReport> scan(const std::string& account_id, stores::ScanState& out);
-  Result<Lsn> append(const std::string& account_id, const std::vector<Operation>& operations);
+  Result<Lsn> append(stores::ScanDifference& difference, std::vector<Operation> operations);
+  Result<Lsn> append_part(const std::string& account_id, std::span<const Operation> part);
 
   std::map<std::string, std::string> ids_in_store(const std::string& account_id);
 
@@ -79,7 +83,8 @@ Result<std::unique_ptr<Scanner>> Scanner::open(MailSource& store, const RedoLog&
   if (options.state_directory.empty()) {
     return Status(Code::invalid_argument, "the scanner has no state directory");
   }
-  Result<stores::ScanStates> states = stores::ScanStates::open(os::real_io(), options.state_directory);
+  Result<stores::ScanStates> states =
+      stores::ScanStates::open(os::real_io(), options.state_directory, options.holder);
   if (!states.ok()) return states.status();
   return std::unique_ptr<Scanner>(
       new Scanner(std::make_unique<Impl>(store, log, options, std::move(*states))));
@@ -234,7 +239,7 @@ Result<ScanReport> Scanner::Impl::scan(const std::string& account_id, stores::Sc
     if (!summary.ok()) return summary.status();
     report.difference = std::move(*summary);
     if (!operations.empty()) {
-      const Result<Lsn> lsn = append(account_id, operations);
+      const Result<Lsn> lsn = append(difference, std::move(operations));
       if (!lsn.ok()) return lsn.status();
       // Exactly what replay makes of the log, not what the store was seen to hold.
       const Result<bool> replayed = replay(known->state, *lsn);
@@ -258,24 +263,45 @@ Result<ScanReport> Scanner::Impl::scan(const std::string& account_id, stores::Sc
   return report;
 }
 
-Result<Lsn> Scanner::Impl::append(const std::string& account_id, const std::vector<Operation>& operations) {
+Result<Lsn> Scanner::Impl::append(stores::ScanDifference& difference, std::vector<Operation> operations) {
+  const std::string& account_id = difference.account_id();
+  Lsn last = log.end();
+  std::vector<Operation> part;
+  std::uint64_t bytes = 0;
+  std::uint64_t content_bytes = 0;
+  const auto flush = [&]() -> Status {
+    if (part.empty()) return {};
+    const Result<Lsn> lsn = append_part(account_id, part);
+    if (!lsn.ok()) return lsn.status();
+    last = *lsn;
+    part.clear();
+    bytes = content_bytes = 0;
+    return {};
+  };
+  for (Operation& operation : operations) {
+    const Result<bool> there = difference.log_content(operation, content_bytes);
+    if (!there.ok()) return there.status();
+    if (!*there) continue;
+    bytes += encode(operation).size();
+    part.push_back(std::move(operation));
+    if (bytes < kBytesPerTransaction && content_bytes < kContentPerTransaction) continue;
+    if (Status flushed = flush(); !flushed.ok()) return flushed;
+  }
+  if (Status flushed = flush(); !flushed.ok()) return flushed;
+  return last;
+}
+
+// Small segments hold less than a transaction may name.
+Result<Lsn> Scanner::Impl::append_part(const std::string& account_id, std::span<const Operation> part) {
   RedoLog::BeginOptions begin;
   begin.sync = Sync::durable;
   begin.origin = options.origin;
   begin.ignore_unrecovered = true;
-  Result<Lsn> last = Lsn{0};
-  std::vector<Operation> part;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < operations.size(); ++i) {
-    bytes += encode(operations[i]).size();
-    part.push_back(operations[i]);
-    if (bytes < kBytesPerTransaction && i + 1 < operations.size()) continue;
-    last = log.append(account_id, part, begin);
-    if (!last.ok()) return last;
-    part.clear();
-    bytes = 0;
-  }
-  return last;
+  Result<Lsn> lsn = log.append(account_id, part, begin);
+  if (lsn.ok() || lsn.status().code() != Code::invalid_argument || part.size() == 1) return lsn;
+  const std::size_t half = part.size() / 2;
+  lsn = append_part(account_id, part.first(half));
+  return lsn.ok() ? append_part(account_id, part.subspan(half)) : lsn;
 }
 
 Result<std::vector<std::string>> Scanner::accounts() {

@@ -411,9 +411,20 @@ Result<Record> ArchivedView::record(Lsn lsn, std::uint64_t) const {
   return Status(Code::not_found, base::cat("LSN ", lsn, " is not in ", key_));
 }
 
+// Stores content that ends in this segment.
+Status store_content(const redo::SegmentView& view, const redo::SegmentViews& all, const ContentRef& content,
+                     std::string_view account_id, const ArchiveInto& into) {
+  const Result<bool> known = into.content.has(content);
+  if (!known.ok() || *known) return known.status();
+  Result<std::unique_ptr<ContentReader>> reader = view.open_content(content, all);
+  const Status stored = reader.ok() ? into.content.put(**reader, &content).status() : reader.status();
+  const bool of_the_log = stored.code() == Code::damaged || stored.code() == Code::not_found;
+  return of_the_log && into.unreadable ? into.unreadable(account_id, content, stored) : stored;
+}
+
 // Copies records, content apart, and stores content that ends in this segment.
-Status copy_records(const redo::SegmentView& view, const redo::SegmentViews& all,
-                    content::ContentWriter& content, ArchiveBuilder& builder) {
+Status copy_records(const redo::SegmentView& view, const redo::SegmentViews& all, const ArchiveInto& into,
+                    ArchiveBuilder& builder) {
   RecordFilter filter;
   filter.content_bytes = false;
   Result<std::unique_ptr<redo::RecordStream>> stream = view.records(filter);
@@ -430,13 +441,7 @@ Status copy_records(const redo::SegmentView& view, const redo::SegmentViews& all
     const Result<redo::PieceBody> piece = redo::decode_piece(record);
     if (!piece.ok()) return piece.status();
     if (piece->last) {
-      const Result<bool> known = content.has(piece->content);
-      if (!known.ok()) return known.status();
-      if (!*known) {
-        Result<std::unique_ptr<ContentReader>> reader = view.open_content(piece->content, all);
-        if (!reader.ok()) return reader.status();
-        if (Result<ContentRef> put = content.put(**reader, &piece->content); !put.ok()) return put.status();
-      }
+      if (Status s = store_content(view, all, piece->content, record.account_id(), into); !s.ok()) return s;
       builder.add_content({piece->content, 0, 0, record.head.lsn, 0});
     }
     const Result<Record> stub = redo::stub_of(record, view.header().place(record.offset));
@@ -462,25 +467,30 @@ std::string segment_key(const Id128& log, const Id128& incarnation, std::uint64_
                    redo::segment_name(sequence));
 }
 
+std::string segment_key(const SegmentHeader& header) {
+  return segment_key(header.log, header.incarnation, header.sequence);
+}
+
 Status archive_segment(const redo::SegmentView& view, const redo::SegmentViews& all,
                        const ArchiveInto& into) {
   const SegmentHeader& header = view.header();
-  const std::string key = segment_key(header.log, header.incarnation, header.sequence);
+  const std::string key = segment_key(header);
   ArchiveBuilder builder(into.target, header, into.compression_level);
-  if (Status s = copy_records(view, all, into.content, builder); !s.ok()) return s;
+  if (Status s = copy_records(view, all, into, builder); !s.ok()) return s;
   Result<std::vector<redo::HeldStretch>> held = view.held_stretches();
   if (!held.ok()) return held.status();
   const Bytes object = builder.finish(view.info(), *std::move(held));
   if (Status s = into.content.flush(); !s.ok()) return s;
-  const Status put = into.storage.put_if_absent(key, object);
-  if (put.code() != Code::already_exists) return put;
-
+  if (!into.replace) {
+    const Status put = into.storage.put_if_absent(key, object);
+    if (put.code() != Code::already_exists) return put;
+  }
   const Result<std::shared_ptr<const redo::SegmentView>> there =
       open_archived_segment(std::shared_ptr<Storage>(&into.storage, [](Storage*) {}), key, into.target);
-  if (!there.ok()) return there.status();
+  if (!there.ok()) return into.replace ? into.storage.put(key, object) : there.status();
   const auto& archived = static_cast<const ArchivedView&>(**there);
-  if (archived.index().records_digest == builder.records_digest()) return {};
-  return diverged(key);
+  if (archived.index().records_digest != builder.records_digest()) return diverged(key);
+  return into.replace ? into.storage.put(key, object) : Status();
 }
 
 Result<std::shared_ptr<const redo::SegmentView>> open_archived_segment(std::shared_ptr<Storage> storage,

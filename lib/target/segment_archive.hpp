@@ -2,6 +2,7 @@
 // Redo log segments in their archived form: the same records, LSNs, times and index, compressed, with the
 // content moved into the content store (R10). Specified in docs/format/target.md, "Archived segments".
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -14,15 +15,23 @@ namespace restante::target {
 
 // "redologs/<log>.<incarnation>/redo-<seq>.log"
 [[nodiscard]] std::string segment_key(const Id128& log, const Id128& incarnation, std::uint64_t sequence);
+[[nodiscard]] std::string segment_key(const redo::SegmentHeader& header);
 
 struct ArchiveInto {
   Storage& storage;
   content::ContentWriter& content;
   Id128 target;
   int compression_level;
+  // Called for content that the log names and cannot give (`why`: damaged or not_found). Success: the segment
+  // is archived all the same, and the callee has stored the content or told somebody of the loss. Without it
+  // the segment is not archived.
+  std::function<Status(std::string_view account_id, const ContentRef& content, const Status& why)>
+      unreadable{};
+  // There is one that cannot be read: it is replaced, unless what is left of it shows other records.
+  bool replace = false;
 };
 
-// Stores the complete segment `view`; content whose last piece is in it goes into the content store first.
+// Stores the complete segment `view`; content whose last piece is in it goes into the content store first
 // and is flushed before the segment is put, so that no archived segment names content that is not there.
 // Success too if it is archived already; `diverged` if another one is (R5).
 [[nodiscard]] Status archive_segment(const redo::SegmentView& view, const redo::SegmentViews& all,
@@ -37,7 +46,7 @@ struct ArchiveInto {
 [[nodiscard]] Status check_same_segment(const redo::SegmentView& of_log, const redo::SegmentView& archived,
                                         std::string_view key);
 
-// Accounts that records of the segment name.
+// Accounts that records of the segment name. Reads every record, content apart: `damaged` if one cannot be.
 [[nodiscard]] Result<std::vector<std::string>> accounts_in(const redo::SegmentView& view);
 
 // Every content that the segment holds (its last pieces), for verification and references.

@@ -44,6 +44,10 @@ SessionStatus status_of_unpublished(const SessionRecord& record, Time now) {
   return alive.value_or(fresh) ? SessionStatus::running : SessionStatus::interrupted;
 }
 
+bool is_of_the_session(const Status& status) {
+  return status.code() == Code::damaged || status.code() == Code::unsupported;
+}
+
 }  // namespace
 
 bool older(const RecordPointer& a, const RecordPointer& b) {
@@ -64,29 +68,44 @@ Result<RecordPointer> published_session(BackupTarget::Impl& target, std::string_
   const std::string key = session_prefix(label) + std::string(kSessionFile);
   const Result<Bytes> file = target.storage->get(key, base::kMaxSessionFileBytes);
   if (!file.ok()) return file.status();
+  constexpr const char* kHint = "put the file back from a copy of the target; other sessions do not need it";
   Result<SessionRecord> record = decode_session(*file, key);
+  if (record.status().code() == Code::damaged)
+    return Status(Code::damaged, record.status().message(), kHint);
   if (!record.ok()) return record.status();
   if (record->info.label != label)
     return Status(Code::damaged,
-                  base::cat(key, ": says that it is session ", base::escape(record->info.label)));
+                  base::cat(key, ": says that it is session ", base::escape(record->info.label)), kHint);
   const auto pointer = std::make_shared<const SessionRecord>(*std::move(record));
   const std::scoped_lock lock(target.mutex);
   target.published.emplace(label, pointer);
   return RecordPointer(pointer);
 }
 
-Result<std::vector<RecordPointer>> published_sessions(BackupTarget::Impl& target) {
+Result<std::vector<RecordPointer>> published_sessions(BackupTarget::Impl& target,
+                                                      std::vector<UnreadableSession>* unreadable) {
   const Result<std::set<std::string>> labels = labels_below(*target.storage, "sessions/", kSessionFile);
   if (!labels.ok()) return labels.status();
   std::vector<RecordPointer> records;
   for (const std::string& label : *labels) {
     Result<RecordPointer> record = published_session(target, label);
     if (record.status().code() == Code::not_found) continue;  // removed meanwhile
+    if (is_of_the_session(record.status())) {
+      if (unreadable) unreadable->push_back({label, record.status()});
+      continue;
+    }
     if (!record.ok()) return record.status();
     records.push_back(*std::move(record));
   }
   std::sort(records.begin(), records.end(), older);
   return records;
+}
+
+std::string note_of(const std::vector<UnreadableSession>& unreadable) {
+  if (unreadable.empty()) return {};
+  std::string note = unreadable.size() == 1 ? "; session " : "; sessions ";
+  for (std::size_t i = 0; i < unreadable.size(); ++i) note += (i == 0 ? "" : ", ") + unreadable[i].label;
+  return note + " cannot be read";
 }
 
 Result<std::vector<RecordPointer>> unpublished_sessions(BackupTarget::Impl& target) {
@@ -149,6 +168,26 @@ bool matches(const SessionInfo& info, const SessionQuery& query) {
   });
 }
 
+// What can be told of a session whose session.xml cannot be read.
+target::RecordPointer stand_in(const target::UnreadableSession& session) {
+  target::SessionRecord record;
+  const auto parsed = target::parse_label(session.label);
+  record.info.label = session.label;
+  record.info.type = parsed->type;
+  record.info.began = parsed->began;
+  record.info.ended = parsed->began;
+  record.info.status = SessionStatus::failed;
+  record.info.error = session.why.message();
+  return std::make_shared<const target::SessionRecord>(std::move(record));
+}
+
+std::vector<target::RecordPointer> merged(const std::vector<target::RecordPointer>& a,
+                                          const std::vector<target::RecordPointer>& b) {
+  std::vector<target::RecordPointer> all;
+  std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(all), target::older);
+  return all;
+}
+
 // The union over all sessions: the newest full of an account wins, its newest address is kept.
 std::vector<TargetAccount> accounts_of(const std::vector<target::RecordPointer>& oldest_first) {
   std::map<std::string, TargetAccount> by_id;
@@ -202,15 +241,17 @@ const SessionAccount* SessionInfo::find(std::string_view account_id) const {
 }
 
 Result<std::vector<SessionInfo>> BackupTarget::sessions(const SessionQuery& query) const {
-  Result<std::vector<target::RecordPointer>> records = target::published_sessions(*impl_);
+  std::vector<target::UnreadableSession> unreadable;
+  Result<std::vector<target::RecordPointer>> records = target::published_sessions(*impl_, &unreadable);
   if (!records.ok()) return records.status();
+  std::vector<target::RecordPointer> others;
+  std::transform(unreadable.begin(), unreadable.end(), std::back_inserter(others), stand_in);
+  std::sort(others.begin(), others.end(), target::older);
+  *records = merged(*records, others);
   if (query.unpublished) {
-    Result<std::vector<target::RecordPointer>> running = target::unpublished_sessions(*impl_);
+    const Result<std::vector<target::RecordPointer>> running = target::unpublished_sessions(*impl_);
     if (!running.ok()) return running.status();
-    std::vector<target::RecordPointer> all;
-    std::merge(records->begin(), records->end(), running->begin(), running->end(), std::back_inserter(all),
-               target::older);
-    *records = std::move(all);
+    *records = merged(*records, *running);
   }
   std::vector<SessionInfo> infos;
   for (auto record = records->rbegin(); record != records->rend(); ++record)
@@ -219,11 +260,15 @@ Result<std::vector<SessionInfo>> BackupTarget::sessions(const SessionQuery& quer
 }
 
 Result<SessionInfo> BackupTarget::session(std::string_view label) const {
-  SessionQuery query;
-  query.label = label;
-  Result<std::vector<SessionInfo>> found = sessions(query);
-  if (!found.ok()) return found.status();
-  if (!found->empty()) return std::move(found->front());
+  if (target::parse_label(label)) {
+    const Result<target::RecordPointer> published = target::published_session(*impl_, label);
+    if (published.ok()) return (*published)->info;
+    if (published.status().code() != Code::not_found) return published.status();
+  }
+  const Result<std::vector<target::RecordPointer>> running = target::unpublished_sessions(*impl_);
+  if (!running.ok()) return running.status();
+  for (const target::RecordPointer& record : *running)
+    if (record->info.label == label) return record->info;
   const Result<std::vector<SessionInfo>> all = sessions();
   std::string hint = "there is no session in this target yet";
   if (all.ok() && !all->empty()) {
@@ -240,19 +285,24 @@ Result<std::vector<TargetAccount>> BackupTarget::accounts() const {
 }
 
 Result<TargetAccount> BackupTarget::find_account(std::string_view id_or_address) const {
-  const Result<std::vector<TargetAccount>> all = accounts();
-  if (!all.ok()) return all.status();
+  std::vector<target::UnreadableSession> unreadable;
+  const Result<std::vector<target::RecordPointer>> records = target::published_sessions(*impl_, &unreadable);
+  if (!records.ok()) return records.status();
+  const std::vector<TargetAccount> all = accounts_of(*records);
   std::vector<const TargetAccount*> found;
-  for (const TargetAccount& account : *all) {
+  for (const TargetAccount& account : all) {
     if (account.id == id_or_address) return account;
     if (account.address == id_or_address) found.push_back(&account);
   }
   if (found.size() == 1) return *found.front();
-  if (found.empty())
+  if (found.empty()) {
+    std::string hint = all.empty() ? "there is no full backup of any account in it"
+                                   : base::cat("it has ", all.size(), " accounts, for example ",
+                                               base::escape(all.front().address));
+    hint += target::note_of(unreadable);
     return Status(Code::not_found, base::cat("no account ", base::escape(id_or_address), " in ", describe()),
-                  all->empty() ? "there is no full backup of any account in it yet"
-                               : base::cat("it has ", all->size(), " accounts, for example ",
-                                           base::escape(all->front().address)));
+                  hint);
+  }
   std::string ids = base::escape(found[0]->id);
   for (std::size_t i = 1; i < found.size(); ++i) ids += ", " + base::escape(found[i]->id);
   return Status(Code::ambiguous,

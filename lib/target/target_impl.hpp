@@ -58,10 +58,20 @@ using RecordPointer = std::shared_ptr<const SessionRecord>;
 
 // By the time in the label.
 [[nodiscard]] bool older(const RecordPointer& a, const RecordPointer& b);
-// Published sessions, oldest first.
-[[nodiscard]] Result<std::vector<RecordPointer>> published_sessions(BackupTarget::Impl& target);
+// A published session whose session.xml is damaged or of a newer format.
+struct UnreadableSession {
+  std::string label;
+  Status why;
+};
+// Published sessions, oldest first. One that cannot be read must not keep anybody from the others: it is left
+// out and named in `unreadable`.
+[[nodiscard]] Result<std::vector<RecordPointer>> published_sessions(
+    BackupTarget::Impl& target, std::vector<UnreadableSession>* unreadable = nullptr);
 // Running and interrupted ones, oldest first; told apart by whether their process lives.
 [[nodiscard]] Result<std::vector<RecordPointer>> unpublished_sessions(BackupTarget::Impl& target);
+// "; session full-… cannot be read" for hints; empty if there is none.
+[[nodiscard]] std::string note_of(const std::vector<UnreadableSession>& unreadable);
+// One of them; `not_found`, `damaged`, `unsupported`.
 [[nodiscard]] Result<RecordPointer> published_session(BackupTarget::Impl& target, std::string_view label);
 
 // accounts.xml made from the published sessions, put if it differs (R13).

@@ -221,6 +221,7 @@ SinkTraits MemoryHost::traits() const {
   SinkTraits traits;
   traits.fields = FieldSet::all();
   traits.atomic = atomic_sink;
+  traits.own_attributes = own_attributes;
   return traits;
 }
 

@@ -54,6 +54,7 @@ class MemoryHost final : public MailSource, public MailSink {
 
   // Makes the sink fail at the n-th operation from now on; UINT64_MAX never.
   std::uint64_t fail_sink_at = UINT64_MAX;
+  std::vector<std::string> own_attributes;
   bool atomic_sink = true;
 
  private:

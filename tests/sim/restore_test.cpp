@@ -31,6 +31,7 @@ TEST_CASE("a restore to T of one account leaves the others, who go on receiving 
   const Result<RestoreReport> report = plan->execute();
   REQUIRE_OK(report);
   REQUIRE(f.texts("alice") == "a1 a2");
+  REQUIRE(report->accounts[0].kept == 2);
   REQUIRE(f.texts("bob") == "b1 b2");
   REQUIRE(f.texts("carol") == "c1");
 }
@@ -176,6 +177,33 @@ TEST_CASE(
   REQUIRE(made.folders().at("inbox").uidvalidity > 7);
   REQUIRE(made.messages().begin()->second.uid == 1);
   REQUIRE_CODE(f.plan(request), already_exists);
+}
+
+TEST_CASE("R3: how a store keeps a message that is there is no difference, and is left alone") {
+  Fixture f;
+  f.host.own_attributes = {"directory"};
+  f.create_account("alice");
+  Message message = f.deliver("alice", "1");
+  message.attributes["directory"] = "new";
+  message.attributes["color"] = "red";
+  f.append("alice", {MessagePut{{message}}});
+  f.back_up(Session::Kind::full);
+  message.attributes.erase("directory");
+  f.append("alice", {MessagePut{{message}}});
+  RestoreRequest request = Fixture::request_for("alice");
+  request.stop.full_only = true;
+  const Result<RestorePlan> plan = f.plan(request);
+  REQUIRE_OK(plan);
+  REQUIRE(plan->accounts()[0].difference.none());
+  message.attributes.erase("color");
+  f.append("alice", {MessagePut{{message}}});
+  const Result<RestorePlan> other = f.plan(request);
+  REQUIRE_OK(other);
+  REQUIRE(other->accounts()[0].difference.messages.changed == 1);
+  REQUIRE_OK(f.restore(request).accounts[0].status);
+  const Message& back = f.host.mailboxes.at("alice").messages().begin()->second;
+  REQUIRE(back.attributes.contains("color"));
+  REQUIRE_FALSE(back.attributes.contains("directory"));
 }
 
 TEST_CASE("R3: a renewed UIDVALIDITY is above that of folders that came and went behind the stop") {

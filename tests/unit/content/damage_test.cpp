@@ -212,3 +212,55 @@ TEST_CASE("damage: packs of others and strange objects are in nobody's way", "[c
   REQUIRE_CODE(missing, not_found);
   CHECK(missing.status().hint().find("4 packs could not be read") != std::string::npos);
 }
+
+TEST_CASE("damage: what is in a pack that was cut off is not relied upon once its end was looked at",
+          "[content]") {
+  const ScratchDir scratch;
+  const std::shared_ptr<Storage> storage = make_memory_storage();
+  const content::StoreOptions options = small_packs(scratch);
+  const SmallPack pack = write_small_pack(storage, options);
+  const Bytes sound = *storage->get(pack.key);
+  const auto store = open_store(storage, options);
+  REQUIRE_OK(store->check_ends());
+  CHECK(store->check_ends()->empty());
+
+  Bytes damaged = sound;
+  SECTION("cut off") { damaged.resize(100); }
+  SECTION("cut off by one byte") { damaged.pop_back(); }
+  SECTION("empty") { damaged.clear(); }
+  SECTION("longer") { damaged.push_back(0); }
+  SECTION("a footer of another") { damaged[damaged.size() - 100] ^= 1; }
+  REQUIRE_OK(storage->put(pack.key, damaged));
+  const auto warnings = store->check_ends();
+  REQUIRE_OK(warnings);
+  REQUIRE(warnings->size() == 1);
+  CHECK(warnings->front().pack_key == pack.key);
+  CHECK_FALSE(warnings->front().what.empty());
+  CHECK(store->check_ends()->empty());  // told once
+
+  const auto writer = open_writer(*store);
+  for (const Bytes& bytes : pack.contents) {
+    CHECK_FALSE(*writer->has(content_ref_of(bytes)));
+    put(*writer, bytes);
+  }
+  REQUIRE_OK(writer->flush());
+  CHECK(writer->stats().contents_new == pack.contents.size());
+  for (const Bytes& bytes : pack.contents) require_content(*store, bytes);
+}
+
+TEST_CASE("damage: a look at the ends reads little", "[content]") {
+  const ScratchDir scratch;
+  auto memory = make_memory_storage();
+  MemoryStorage& calls = *memory;
+  const std::shared_ptr<Storage> storage = std::move(memory);
+  const content::StoreOptions options = small_packs(scratch);
+  const SmallPack pack = write_small_pack(storage, options);
+  const auto store = open_store(storage, options);
+  // One bad byte in a frame is for `verify` to find.
+  change_object(*storage, pack.key, [](Bytes& bytes) { bytes[150] ^= 4; });
+  const std::uint64_t before = calls.calls();
+  const auto warnings = store->check_ends();
+  REQUIRE_OK(warnings);
+  CHECK(warnings->empty());
+  CHECK(calls.calls() - before == 3);  // two lists and one footer
+}

@@ -233,5 +233,36 @@ TEST_CASE("R10: a stub of a content piece keeps everything but the bytes") {
   CHECK(stubs == 1);
 }
 
+TEST_CASE(
+    "R10: a transaction that names more content than the newest segments hold is refused, not tried for "
+    "ever") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock, 64u << 10));
+  REQUIRE_OK(log);
+  MessagePut put;
+  for (int i = 0; i < 40; ++i) {
+    const std::string text = std::to_string(i) + std::string(10'000, 'x');
+    const auto reader = read_from_memory(as_bytes(text));
+    const Result<ContentRef> content = log->put_content("alice", *reader);
+    REQUIRE_OK(content);
+    Message message;
+    message.id = std::to_string(i);
+    message.folder_id = "inbox";
+    message.content = *content;
+    put.messages.push_back(message);
+  }
+  const Lsn before = log->end();
+  const std::vector<Operation> operations{put};
+  const Result<Lsn> refused = log->append("alice", operations);
+  REQUIRE_CODE(refused, invalid_argument);
+  CHECK_FALSE(refused.status().hint().empty());
+  CHECK(log->end() == before);
+  // A part of it is put again and named.
+  put.messages.resize(5);
+  REQUIRE_OK(log->append("alice", std::vector<Operation>{put}));
+  REQUIRE_OK(log->open_content(*put.messages.front().content));
+}
+
 }  // namespace
 }  // namespace restante::test

@@ -210,28 +210,23 @@ TEST_CASE("R10: an index of any bytes is refused or understood, never a crash") 
     account.list_crc = base::crc32c(view);
     (void)redo::decode_list(view, account);
     (void)redo::decode_footer(view);
-    (void)redo::decode_control(view);
+    (void)redo::decode_identity(view);
   }
 }
 
-TEST_CASE("R7: a control page comes back, and any other is no page") {
-  redo::ControlPage page;
-  page.boot_id.bytes.fill(9);
-  page.pid = 4711;
-  page.holder = std::string(64, 'h');
-  page.poison_generation = 3;
-  page.poison = redo::Watermark{5, 8192, 77};
-  const Bytes bytes = redo::encode_control(page);
-  REQUIRE(bytes.size() == 4096);
-  const std::optional<redo::ControlPage> decoded = redo::decode_control(bytes);
+TEST_CASE("R7: the identity of shared memory comes back, and any other is none") {
+  Id128 boot;
+  boot.bytes.fill(9);
+  const Bytes bytes = redo::encode_identity(redo::identity_of_this_build(boot));
+  const std::optional<redo::ControlIdentity> decoded = redo::decode_identity(bytes);
   REQUIRE(decoded.has_value());
-  CHECK(decoded->holder == page.holder);
-  CHECK(decoded->poison->lsn == 77);
-  for (std::size_t i = 0; i < bytes.size(); i += 7) {
+  CHECK(decoded->boot_id == boot);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
     Bytes flipped = bytes;
     flipped[i] ^= 2;
-    CHECK_FALSE(redo::decode_control(flipped).has_value());
+    CHECK_FALSE(redo::decode_identity(flipped).has_value());
   }
+  CHECK_FALSE(redo::decode_identity(ByteView(bytes).first(bytes.size() - 1)).has_value());
 }
 
 TEST_CASE("R17: unknown records are skipped unless they are required") {

@@ -13,9 +13,11 @@ using namespace restante::test;
 
 namespace {
 
-RedoLog open_log(const ScratchDir& scratch, const std::string& name = "redo") {
+RedoLog open_log(const ScratchDir& scratch, const std::string& name = "redo",
+                 std::uint64_t segment_bytes = 100u << 20) {
   RedoLog::Options options;
   options.create = true;
+  options.segment_bytes = segment_bytes;
   Result<RedoLog> log = RedoLog::open(scratch.file(name), options);
   REQUIRE_OK(log);
   return *log;
@@ -29,6 +31,7 @@ struct Watched {
   }
 
   void open(Scanner::Options options = {}) {
+    scanner.reset();
     store = std::make_unique<TestStore>(scratch.path() / "mail");
     options.state_directory = scratch.file("state");
     auto opened = Scanner::open(*store->store, log, options);
@@ -513,6 +516,47 @@ TEST_CASE("scanner: a crash between the log and the state file", "[stores]") {
   CHECK(w.scan().difference.none());
   CHECK(all_of<MessagePut>(w.logged(w.full_lsn)).size() == 1);
   w.require_replay_is_store();
+}
+
+TEST_CASE("scanner: more new content than the newest segments hold is logged once, in several transactions",
+          "[stores]") {
+  ScratchDir scratch;
+  Watched w(scratch);
+  w.log = open_log(scratch, "small", 64u << 10);
+  w.adopt();
+  constexpr int kMessages = 60;
+  constexpr std::size_t kBytes = 20'000;
+  for (int i = 0; i < kMessages; ++i) {
+    write_file(w.box / "new" / std::to_string(i), std::to_string(i) + std::string(kBytes, 'x'));
+  }
+  write_file(w.box / "large-file", std::string(400'000, 'f'));
+  make_maildir(w.box / ".Other");
+  w.scan();
+  w.require_replay_is_store();
+  std::uint64_t logged = 0;
+  for (const SegmentInfo& segment : w.log.segments()) logged += segment.bytes;
+  // Halves of a transaction that was too large are tried again: a few times the content, and not without end.
+  CHECK(logged < 6 * (kMessages * kBytes + 400'000));
+  // And moved, which names all of it again.
+  for (int i = 0; i < kMessages; ++i)
+    fs::rename(w.box / "new" / std::to_string(i), w.box / ".Other/new" / std::to_string(i));
+  w.scan();
+  w.require_replay_is_store();
+  CHECK(w.scan().difference.none());
+}
+
+TEST_CASE("scanner: one at a time has a state directory", "[stores]") {
+  ScratchDir scratch;
+  Watched w(scratch);
+  w.adopt();
+  Scanner::Options options;
+  options.state_directory = scratch.file("state");
+  options.holder = "second";
+  const auto second = Scanner::open(*w.store->store, w.log, options);
+  REQUIRE_CODE(second, busy);
+  CHECK(second.status().message().find("(restante)") != std::string::npos);
+  w.scanner.reset();
+  REQUIRE_OK(Scanner::open(*w.store->store, w.log, options));
 }
 
 TEST_CASE("scanner: transactions of others are applied to the known state", "[stores]") {

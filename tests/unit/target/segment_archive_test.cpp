@@ -147,6 +147,95 @@ TEST_CASE("R5: archiving a segment again changes nothing, another one of the sam
   REQUIRE_CODE(target::check_same_segment(*a.raw()[0], *first[1], "key"), diverged);
 }
 
+TEST_CASE("a damaged archived segment is replaced where that is asked for, one with other records never") {
+  Archive a;
+  a.archive();
+  const redo::SegmentViews raw = a.raw();
+  const std::string key = target::segment_key(raw[0]->header());
+  const std::string other_key = target::segment_key(raw[1]->header());
+  const Bytes sound = *a.storage->get(key);
+  const Bytes other = *a.storage->get(other_key);
+  Result<std::unique_ptr<content::ContentWriter>> writer = a.contents->writer();
+  REQUIRE_OK(writer);
+  target::ArchiveInto into{*a.storage, **writer, example_id(16), 3};
+  Bytes damaged = sound;
+  damaged[4] ^= 1;
+  REQUIRE_OK(a.storage->put(key, damaged));
+  REQUIRE_CODE(target::archive_segment(*raw[0], raw, into), damaged);
+  into.replace = true;
+  for (const std::size_t at : {std::size_t{4}, std::size_t{200}, sound.size() / 2, sound.size() - 1}) {
+    damaged = sound;
+    damaged[at] ^= 1;
+    REQUIRE_OK(a.storage->put(key, damaged));
+    REQUIRE_OK(target::archive_segment(*raw[0], raw, into));
+    REQUIRE(*a.storage->get(key) == sound);
+  }
+  // Readable, and of another history.
+  REQUIRE_OK(a.storage->put(key, other));
+  REQUIRE_CODE(target::archive_segment(*raw[0], raw, into), diverged);
+  REQUIRE(*a.storage->get(key) == other);
+}
+
+TEST_CASE("content that the log cannot give ends the archiving, or whoever is asked lets it pass") {
+  // The segment as it is, but one of its contents is gone.
+  class Without final : public redo::SegmentView {
+   public:
+    Without(std::shared_ptr<const redo::SegmentView> view, Status why)
+        : view_(std::move(view)), why_(std::move(why)) {}
+    const redo::SegmentHeader& header() const noexcept override { return view_->header(); }
+    Lsn last_lsn() const noexcept override { return view_->last_lsn(); }
+    bool is_complete() const noexcept override { return view_->is_complete(); }
+    SegmentInfo info() const override { return view_->info(); }
+    Result<std::unique_ptr<redo::RecordStream>> records(const redo::RecordFilter& filter) const override {
+      return view_->records(filter);
+    }
+    Result<redo::Record> record(Lsn lsn, std::uint64_t offset) const override {
+      return view_->record(lsn, offset);
+    }
+    Result<std::optional<redo::ContentPlace>> find_content(const ContentRef& content) const override {
+      return view_->find_content(content);
+    }
+    Result<std::unique_ptr<ContentReader>> open_content(const ContentRef& content,
+                                                        const redo::SegmentViews& all) const override {
+      if (opened++ == 2) return why_;
+      return view_->open_content(content, all);
+    }
+    Result<std::vector<redo::HeldStretch>> held_stretches() const override { return view_->held_stretches(); }
+    mutable int opened = 0;
+
+   private:
+    std::shared_ptr<const redo::SegmentView> view_;
+    Status why_;
+  };
+  Archive a;
+  const redo::SegmentViews raw = a.raw();
+  const std::string key = target::segment_key(raw[0]->header());
+  const auto archive = [&](const Status& why, Status answer, int& asked) {
+    Result<std::unique_ptr<content::ContentWriter>> writer = a.contents->writer();
+    REQUIRE_OK(writer);
+    target::ArchiveInto into{*a.storage, **writer, example_id(16), 3};
+    into.unreadable = [&](std::string_view account_id, const ContentRef&, const Status& reason) {
+      REQUIRE((account_id == "alice" || account_id == "bob"));
+      REQUIRE(reason.code() == why.code());
+      ++asked;
+      return answer;
+    };
+    return target::archive_segment(Without(raw[0], why), raw, into);
+  };
+  int asked = 0;
+  const Status lost(Code::damaged, "not intact");
+  REQUIRE_CODE(archive(Status(Code::io, "the disk is slow today"), Status(), asked), io);
+  REQUIRE(asked == 0);
+  REQUIRE_CODE(archive(lost, Status(Code::cancelled, "enough"), asked), cancelled);
+  REQUIRE(asked == 1);
+  REQUIRE_FALSE(a.storage->info(key).ok());
+  REQUIRE_OK(archive(lost, Status(), asked));
+  REQUIRE(asked == 2);
+  const auto archived = target::open_archived_segment(a.storage, key, example_id(16));
+  REQUIRE_OK(archived);
+  REQUIRE(target::archived_contents(**archived)->size() == 15);
+}
+
 TEST_CASE("every flipped byte of an archived segment is noticed") {
   Archive a;
   const redo::SegmentViews archived = a.archive();
