@@ -368,12 +368,12 @@ Status Session::Impl::back_up_server_data() {
 Session::Impl::Line Session::Impl::line_of_log(const redo::SegmentViews& archived) const {
   Line line{{options.log->incarnation(), UINT64_MAX}};
   Lsn limit = UINT64_MAX;
-  std::optional<Continuation> parent = options.log->continues();
-  while (parent) {
-    const Id128 incarnation = parent->parent.incarnation;
-    limit = std::min(limit, parent->parent.lsn);
+  Continuation parent = options.log->continues().value_or(Continuation{});
+  while (!parent.parent.incarnation.is_none()) {
+    const Id128 incarnation = parent.parent.incarnation;
+    limit = std::min(limit, parent.parent.lsn);
     if (!line.emplace(incarnation, limit).second) break;
-    parent.reset();
+    parent = {};
     for (const auto& view : archived)
       if (view->header().incarnation == incarnation) parent = view->header().parent;
   }

@@ -1,0 +1,356 @@
+// How fast the redo log is beside what else makes records durable: a raw file, RocksDB, SQLite. All in one
+// run, interleaved, medians of the rounds; ratios are what counts, because machines and their moods differ.
+//
+//     tests/bench/redo/run.sh [--rounds N] [--seconds S] [--scan-mib N] DIRECTORY
+
+#include <fcntl.h>
+#include <rocksdb/db.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <restante/redo_log.hpp>
+
+namespace {
+
+using namespace restante;
+using Clock_ = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+[[noreturn]] void die(const std::string& what) {
+  std::fprintf(stderr, "bench: %s\n", what.c_str());
+  std::exit(1);
+}
+
+double seconds_since(Clock_::time_point begin) {
+  return std::chrono::duration<double>(Clock_::now() - begin).count();
+}
+
+/// Something that makes records durable, or not yet.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  /// One record, by one of the writers.
+  virtual void write(int writer, const std::string& record, bool durable) = 0;
+};
+
+/// Where each record of each writer goes is known beforehand, and the blocks are there.
+class Raw final : public Engine {
+ public:
+  Raw(const std::string& directory, std::size_t record_bytes) : step_((record_bytes + 4095) / 4096 * 4096) {
+    fd_ = ::open((directory + "/raw").c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    constexpr std::uint64_t kBytes = 64u << 20;
+    const std::string zeros(1u << 20, 0);
+    for (std::uint64_t at = 0; at < kBytes; at += zeros.size())
+      if (::pwrite(fd_, zeros.data(), zeros.size(), static_cast<off_t>(at)) < 0) die("raw: pwrite");
+    if (::fsync(fd_) != 0) die("raw: fsync");
+    places_ = kBytes / step_;
+  }
+  ~Raw() override { ::close(fd_); }
+  void write(int, const std::string& record, bool durable) override {
+    const std::uint64_t place = next_++ % places_;
+    if (::pwrite(fd_, record.data(), record.size(), static_cast<off_t>(place * step_)) < 0) die("raw: pwrite");
+    if (durable && ::fdatasync(fd_) != 0) die("raw: fdatasync");
+  }
+
+ private:
+  int fd_ = -1;
+  std::uint64_t step_;
+  std::uint64_t places_ = 0;
+  std::atomic<std::uint64_t> next_{0};
+};
+
+class Rocks final : public Engine {
+ public:
+  explicit Rocks(const std::string& directory) {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.compression = rocksdb::kNoCompression;
+    rocksdb::DB* db = nullptr;
+    if (!rocksdb::DB::Open(options, directory + "/rocks", &db).ok()) die("rocksdb: open");
+    db_.reset(db);
+  }
+  void write(int writer, const std::string& record, bool durable) override {
+    rocksdb::WriteOptions options;
+    options.sync = durable;
+    const std::string key = std::to_string(writer) + "." + std::to_string(next_++);
+    if (!db_->Put(options, key, record).ok()) die("rocksdb: put");
+  }
+
+ private:
+  std::unique_ptr<rocksdb::DB> db_;
+  std::atomic<std::uint64_t> next_{0};
+};
+
+class Sqlite final : public Engine {
+ public:
+  Sqlite(const std::string& directory, int writers) {
+    for (int w = 0; w < writers; ++w) {
+      sqlite3* db = nullptr;
+      if (sqlite3_open((directory + "/sqlite").c_str(), &db) != SQLITE_OK) die("sqlite: open");
+      sqlite3_busy_timeout(db, 60'000);
+      run(db, "PRAGMA journal_mode=WAL");
+      run(db, "PRAGMA synchronous=FULL");
+      run(db, "CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, record BLOB)");
+      dbs_.push_back(db);
+      sqlite3_stmt* insert = nullptr;
+      if (sqlite3_prepare_v2(db, "INSERT INTO log (record) VALUES (?)", -1, &insert, nullptr) != SQLITE_OK)
+        die("sqlite: prepare");
+      inserts_.push_back(insert);
+    }
+  }
+  ~Sqlite() override {
+    for (sqlite3_stmt* insert : inserts_) sqlite3_finalize(insert);
+    for (sqlite3* db : dbs_) sqlite3_close(db);
+  }
+  void write(int writer, const std::string& record, bool) override {
+    sqlite3_stmt* const insert = inserts_[static_cast<std::size_t>(writer)];
+    sqlite3_bind_blob(insert, 1, record.data(), static_cast<int>(record.size()), SQLITE_STATIC);
+    while (sqlite3_step(insert) != SQLITE_DONE) sqlite3_reset(insert);
+    sqlite3_reset(insert);
+  }
+
+ private:
+  static void run(sqlite3* db, const char* sql) {
+    for (int i = 0; i < 1000; ++i)
+      if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return;
+    die(std::string("sqlite: ") + sql + ": " + sqlite3_errmsg(db));
+  }
+  std::vector<sqlite3*> dbs_;
+  std::vector<sqlite3_stmt*> inserts_;
+};
+
+RedoLog open_redo(const std::string& directory) {
+  RedoLog::Options options;
+  options.create = true;
+  Result<RedoLog> log = RedoLog::open(directory + "/redo", options);
+  if (!log.ok()) die(log.status().to_string());
+  (void)log->maintain();
+  return *log;
+}
+
+class Restante final : public Engine {
+ public:
+  explicit Restante(const std::string& directory) : log_(open_redo(directory)) {}
+  void write(int writer, const std::string& record, bool durable) override {
+    const Operation operations[] = {HostOp{"bench", "record", "", "", record}};
+    RedoLog::BeginOptions options;
+    options.sync = durable ? Sync::durable : Sync::lazy;
+    const Result<Lsn> lsn = log_.append("account" + std::to_string(writer), operations, options);
+    if (!lsn.ok()) die(lsn.status().to_string());
+  }
+
+ private:
+  RedoLog log_;
+};
+
+std::unique_ptr<Engine> make(const std::string& name, const std::string& directory, std::size_t bytes,
+                             int writers) {
+  if (name == "raw") return std::make_unique<Raw>(directory, bytes);
+  if (name == "rocksdb") return std::make_unique<Rocks>(directory);
+  if (name == "sqlite") return std::make_unique<Sqlite>(directory, writers);
+  return std::make_unique<Restante>(directory);
+}
+
+struct Settings {
+  int rounds = 5;
+  double seconds = 1.0;
+  std::uint64_t scan_mib = 256;
+  std::string directory;
+};
+
+/// Records a second.
+double rate(Engine& engine, int writers, std::size_t bytes, bool durable, double seconds) {
+  const std::string record(bytes, 'r');
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> count{0};
+  std::vector<std::thread> threads;
+  const auto begin = Clock_::now();
+  for (int w = 0; w < writers; ++w) {
+    threads.emplace_back([&, w] {
+      std::uint64_t mine = 0;
+      while (!stop) engine.write(w, record, durable), ++mine;
+      count += mine;
+    });
+  }
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  return static_cast<double>(count) / seconds_since(begin);
+}
+
+/// The same by processes, each with its own handle.
+double rate_of_processes(const std::string& directory, int processes, int threads, std::size_t bytes,
+                         double seconds) {
+  { const RedoLog made = open_redo(directory); }
+  std::vector<pid_t> children;
+  int pipe_ends[2];
+  if (::pipe(pipe_ends) != 0) die("pipe");
+  for (int p = 0; p < processes; ++p) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      Restante engine(directory);
+      const double per_second = rate(engine, threads, bytes, true, seconds);
+      if (::write(pipe_ends[1], &per_second, sizeof per_second) < 0) ::_exit(1);
+      ::_exit(0);
+    }
+    children.push_back(child);
+  }
+  double sum = 0;
+  for (int p = 0; p < processes; ++p) {
+    double one = 0;
+    if (::read(pipe_ends[0], &one, sizeof one) != sizeof one) die("a child failed");
+    sum += one;
+  }
+  for (const pid_t child : children) ::waitpid(child, nullptr, 0);
+  ::close(pipe_ends[0]);
+  ::close(pipe_ends[1]);
+  return sum;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+std::string fresh(const Settings& settings) {
+  const std::string directory = settings.directory + "/run";
+  fs::remove_all(directory);
+  fs::create_directories(directory);
+  return directory;
+}
+
+void compare(const Settings& settings, const char* title, const std::vector<std::string>& engines,
+             std::size_t bytes, int writers, bool durable) {
+  std::map<std::string, std::vector<double>> rates;
+  for (int round = 0; round < settings.rounds; ++round) {
+    for (const std::string& name : engines) {
+      const std::string directory = fresh(settings);
+      const std::unique_ptr<Engine> engine = make(name, directory, bytes, writers);
+      rates[name].push_back(rate(*engine, writers, bytes, durable, settings.seconds));
+    }
+  }
+  const double mine = median(rates["restante"]);
+  std::printf("%-34s restante %10.0f/s", title, mine);
+  for (const std::string& name : engines)
+    if (name != "restante") std::printf("   %5.2f x %s", mine / median(rates[name]), name.c_str());
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+void compare_processes(const Settings& settings, std::size_t bytes) {
+  std::vector<double> processes;
+  std::vector<double> threads;
+  for (int round = 0; round < settings.rounds; ++round) {
+    processes.push_back(rate_of_processes(fresh(settings), 8, 8, bytes, settings.seconds));
+    const std::string directory = fresh(settings);
+    Restante engine(directory);
+    threads.push_back(rate(engine, 64, bytes, true, settings.seconds));
+  }
+  std::printf("%-34s restante %10.0f/s   %5.2f x 64 threads\n", "256 B durable, 8 processes x 8",
+              median(processes), median(processes) / median(threads));
+  std::fflush(stdout);
+}
+
+/// A log of several accounts, read whole and by one account.
+void read_back(const Settings& settings) {
+  const std::string directory = fresh(settings);
+  RedoLog log = open_redo(directory);
+  constexpr int kAccounts = 10'000;
+  constexpr std::size_t kBytes = 4000;
+  const std::uint64_t records = (settings.scan_mib << 20) / kBytes;
+  const std::string record(kBytes, 'r');
+  RedoLog::BeginOptions options;
+  options.sync = Sync::lazy;
+  for (std::uint64_t i = 0; i < records; ++i) {
+    const Operation operations[] = {HostOp{"bench", "record", "", "", record}};
+    if (!log.append("account" + std::to_string(i * 7919 % kAccounts), operations, options).ok()) die("append");
+  }
+  if (!log.roll().ok()) die("roll");
+  const auto read = [&](const std::string& account) {
+    const auto begin = Clock_::now();
+    auto cursor = log.read({.after = 0, .until = UINT64_MAX, .account_id = account});
+    if (!cursor.ok()) die(cursor.status().to_string());
+    LoggedTransaction transaction;
+    std::uint64_t found = 0;
+    while (*(*cursor)->next(transaction)) ++found;
+    if (found == 0) die("nothing read");
+    return seconds_since(begin);
+  };
+  std::vector<double> all;
+  std::vector<double> one;
+  for (int round = 0; round < settings.rounds; ++round) {
+    all.push_back(read(""));
+    one.push_back(read("account" + std::to_string(round * 31)));
+  }
+  std::printf("%-34s %.2f GB/s   one account of %d: %.0f x faster\n", "scan with checksums, warm",
+              static_cast<double>(records * kBytes) / median(all) / 1e9, kAccounts, median(all) / median(one));
+}
+
+/// What a delivery agent does in its life.
+void short_lives(const Settings& settings) {
+  const std::string directory = fresh(settings);
+  const RedoLog held = open_redo(directory);
+  std::vector<double> joined;
+  for (int i = 0; i < 20 * settings.rounds; ++i) {
+    const auto begin = Clock_::now();
+    const pid_t child = ::fork();
+    if (child == 0) {
+      {
+        Restante engine(directory);
+        engine.write(0, "one", true);
+      }
+      ::_exit(0);
+    }
+    ::waitpid(child, nullptr, 0);
+    joined.push_back(seconds_since(begin) * 1000);
+  }
+  std::printf("%-34s %.2f ms\n", "process: open, append, close", median(joined));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings settings;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool has_value = i + 1 < argc;
+    if (word == "--rounds" && has_value) settings.rounds = std::atoi(argv[++i]);
+    else if (word == "--seconds" && has_value) settings.seconds = std::atof(argv[++i]);
+    else if (word == "--scan-mib" && has_value) settings.scan_mib = std::strtoull(argv[++i], nullptr, 10);
+    else settings.directory = word;
+  }
+  if (settings.directory.empty() || settings.rounds < 1) die("usage: bench [options] DIRECTORY");
+  std::printf("medians of %d rounds of %.1f s, %u processors\n\n", settings.rounds, settings.seconds,
+              std::thread::hardware_concurrency());
+  const std::vector<std::string> all = {"raw", "rocksdb", "sqlite", "restante"};
+  const std::vector<std::string> grouping = {"raw", "rocksdb", "restante"};
+  compare(settings, "256 B durable, 1 writer", all, 256, 1, true);
+  compare(settings, "256 B durable, 16 writers", all, 256, 16, true);
+  compare(settings, "256 B durable, 64 writers", grouping, 256, 64, true);
+  compare(settings, "16 KiB durable, 1 writer", all, 16384, 1, true);
+  compare(settings, "16 KiB durable, 16 writers", all, 16384, 16, true);
+  compare(settings, "16 KiB durable, 64 writers", grouping, 16384, 64, true);
+  compare(settings, "256 B not synced, 4 writers", {"rocksdb", "restante"}, 256, 4, false);
+  compare_processes(settings, 256);
+  short_lives(settings);
+  read_back(settings);
+  fs::remove_all(settings.directory + "/run");
+  return 0;
+}
