@@ -144,11 +144,9 @@ Status ControlFile::make_page() {
   const bool is_same_boot = old && info->size == kControlBytes && old->boot_id == boot_id;
   if (is_same_boot && page.poisoned.load() != 0) poison_before_ = page.watermark;
   page.ready.store(0);
-  const std::uint64_t failures = is_same_boot ? page.poison_count : 0;
   auto* const bytes = static_cast<std::uint8_t*>(mapping_.data());
   const std::size_t kept = poison_before_ ? offsetof(ControlPage, write_lock) : 0;
   std::memset(bytes + kept, 0, kControlBytes - kept);
-  page.poison_count = failures;
   const Bytes identity = encode_identity(identity_of_this_build(boot_id));
   std::memcpy(bytes, identity.data(), identity.size());
   page.write_holder.store(kNoOwner);
@@ -193,7 +191,6 @@ Status ControlFile::take_slot(const Who& who) {
     generation_ = mine.generation.fetch_add(1) + 1;
     page().attached_count.fetch_add(1);
     mine.pid = static_cast<std::uint32_t>(::getpid());
-    mine.attached_us = who.now.us;
     mine.keep_from.store(UINT64_MAX);
     mine.holder_bytes = static_cast<std::uint32_t>(std::min(who.holder.size(), kMaxHolderBytes));
     std::memcpy(mine.holder, who.holder.data(), mine.holder_bytes);
@@ -250,7 +247,6 @@ bool ControlFile::poison(const Watermark& watermark) noexcept {
   // What an earlier failure said still holds while its recovery fails too.
   if (poison_before_ || is_poisoned()) return false;
   page().watermark = watermark;
-  ++page().poison_count;
   page().poisoned.store(1);
   page().synced.signal();
   return true;

@@ -37,7 +37,6 @@ class ControlFile {
  public:
   struct Who {
     std::string holder;
-    Time now;
     std::chrono::steady_clock::time_point deadline;
   };
   /// Attaches. `busy` names who is in the way; `poisoned` if the log failed and those who have it open have

@@ -75,7 +75,6 @@ struct DurableState {
 struct AttachSlot {
   std::atomic<std::uint32_t> generation;
   std::uint32_t pid;
-  std::int64_t attached_us;
   /// Segments from here on are in use.
   std::atomic<std::uint64_t> keep_from;
   std::uint32_t holder_bytes;
@@ -115,7 +114,6 @@ struct Intent {
   std::atomic<std::uint32_t> kind;
   std::uint32_t index;
   Lsn lsn;
-  std::uint64_t account_hash;
 };
 
 struct ControlIdentity {
@@ -138,7 +136,6 @@ struct ControlPage {
   /// Processes that came and did not go in order: more than one when the last one goes, if some have died.
   std::atomic<std::uint32_t> attached_count;
   std::uint32_t unused;
-  std::uint64_t poison_count;
   Watermark watermark;
 
   // The lock that orders the log, and what it guards. Slots of holders are for messages only.

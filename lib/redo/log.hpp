@@ -4,7 +4,7 @@
 // The log belongs to all processes that have it open; what they share lies in `redo.control`
 // (control_page.hpp). Its lock orders the log: whoever has it (`Hold`) encodes, writes and moves the
 // position. Each process keeps what it knows of the log beside that, and brings it up to date when it takes
-// the lock (`pull`) or reads without it (`refresh`). `write_mutex_` guards this, and is taken before the
+// the lock or reads without it (`refresh`). `write_mutex_` guards this, and is taken before the
 // log's lock.
 //
 // The lock of whoever syncs is another one, taken last: no lock that writers need is held while fdatasync
@@ -67,6 +67,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status adopt_newest(const redo::FoundSegment& found);
   [[nodiscard]] Result<redo::FoundEnd> end_of_newest(const redo::FoundSegment& found, int fd);
   [[nodiscard]] Status adopt_open(const std::map<Lsn, redo::OpenTransaction>& open);
+  void add_current(const redo::SegmentHeader& header);
   void begin_with(const redo::WriterState& state);
   [[nodiscard]] Status not_continued() const;
   [[nodiscard]] Status too_many_open() const;
@@ -114,7 +115,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   void drop_removed(std::uint64_t first_sequence);
   /// With `write_mutex_`: every segment that is kept, not only those since this process came.
   [[nodiscard]] Status load_older();
-  /// With the lock: what this process needs of old segments.
+  /// With `write_mutex_`: tells what this process needs of old segments; looks at every content handed out.
   void update_keep();
   void keep_from(std::uint64_t sequence);
   [[nodiscard]] Status reload_consumers();
@@ -156,6 +157,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<Placed> write_mark(redo::MarkReason reason);
   /// Without locks: returns when `lsn` is on the disk, syncing for all or waiting for who does.
   [[nodiscard]] Status wait_durable(Lsn lsn);
+  [[nodiscard]] std::string poison_cause() const;
   [[nodiscard]] Status not_durable() const;
   /// With the lock of who syncs: syncs for everybody who wrote before, and lets go of it.
   [[nodiscard]] Status lead_sync(bool after_death);

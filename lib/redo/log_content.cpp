@@ -46,8 +46,8 @@ struct RedoLog::Impl::Stream {
   ~Stream() {
     if (pinned == 0) return;
     const std::lock_guard lock(log.write_mutex_);
+    // What this process keeps from others is counted anew with the next segment.
     log.streams_.erase(log.streams_.find(pinned));
-    log.update_keep();
   }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;

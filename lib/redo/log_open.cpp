@@ -114,7 +114,6 @@ Result<RedoLog> RedoLog::Impl::open(const std::string& path, const Options& opti
 Status RedoLog::Impl::attach() {
   redo::ControlFile::Who who;
   who.holder = options_.holder;
-  who.now = options_.clock->now();
   who.deadline = std::chrono::steady_clock::now() + options_.deadline;
   Result<std::unique_ptr<redo::ControlFile>> control =
       redo::ControlFile::attach(io_, directory_->get(), path_, who);
@@ -211,9 +210,7 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   Result<Made> made = create_segment(header, redo::kTailRoom, false, &in_doubt);
   if (!made.ok()) return made.status().with_context("cannot make the redo log");
   writer_ = std::move(made->writer);
-  segments_.push_back(
-      {std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
-       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence, false});
+  add_current(header);
   redo::WriterState state;
   state.sequence = state.lowest_sequence = header.sequence;
   state.opened_sequence = state.first_sequence = header.sequence;
@@ -222,6 +219,13 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   state.capacity = made->capacity;
   begin_with(state);
   return {};
+}
+
+// A segment that was just made.
+void RedoLog::Impl::add_current(const redo::SegmentHeader& header) {
+  segments_.push_back(
+      {std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
+       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence, false});
 }
 
 // What is on the disk when others come.

@@ -99,6 +99,7 @@ Status RedoLog::Impl::follow_rolls(const redo::WriterState& state) {
   touched_.clear();
   const redo::WriterState before = std::exchange(state_, state);
   std::erase_if(recent_, [this](const auto& entry) { return !is_near(entry.second); });
+  update_keep();
   state_ = before;
   return {};
 }

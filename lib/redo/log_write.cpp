@@ -32,11 +32,14 @@ Status RedoLog::Impl::check_process() const {
 Status RedoLog::Impl::check_usable() const {
   if (Status process = check_process(); !process.ok()) return process;
   if (!is_poisoned()) return {};
-  const std::lock_guard lock(poison_mutex_);
-  const std::string cause =
-      poison_cause_.ok() ? std::string("another process could not write to it") : poison_cause_.message();
-  return Status(Code::poisoned, base::cat("the redo log in ", base::escape(path_), " failed before: ", cause),
+  return Status(Code::poisoned,
+                base::cat("the redo log in ", base::escape(path_), " failed before: ", poison_cause()),
                 "close every handle of the log, in every process, and open it again");
+}
+
+std::string RedoLog::Impl::poison_cause() const {
+  const std::lock_guard lock(poison_mutex_);
+  return poison_cause_.ok() ? "another process could not write to it" : poison_cause_.message();
 }
 
 Status RedoLog::Impl::poison(const Status& cause) {
@@ -149,10 +152,7 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_mark(redo::MarkReason reason)
 }
 
 Status RedoLog::Impl::not_durable() const {
-  const std::lock_guard lock(poison_mutex_);
-  const std::string cause =
-      poison_cause_.ok() ? std::string("another process could not write to it") : poison_cause_.message();
-  return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", cause),
+  return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", poison_cause()),
                 "close every handle of the log, in every process, and open it again");
 }
 
@@ -311,9 +311,7 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   old.index = std::move(writer_.index);
   old.to_seal = true;
   writer_ = std::move(made->writer);
-  segments_.push_back(
-      {std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
-       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence, false});
+  add_current(header);
   redo::WriterState next = state_;
   next.sequence = next.lowest_sequence = header.sequence;
   next.position = made->position;

@@ -65,7 +65,8 @@ class Raw final : public Engine {
   ~Raw() override { ::close(fd_); }
   void write(int, const std::string& record, bool durable) override {
     const std::uint64_t place = next_++ % places_;
-    if (::pwrite(fd_, record.data(), record.size(), static_cast<off_t>(place * step_)) < 0) die("raw: pwrite");
+    if (::pwrite(fd_, record.data(), record.size(), static_cast<off_t>(place * step_)) < 0)
+      die("raw: pwrite");
     if (durable && ::fdatasync(fd_) != 0) die("raw: fdatasync");
   }
 
@@ -280,7 +281,8 @@ void read_back(const Settings& settings) {
   options.sync = Sync::lazy;
   for (std::uint64_t i = 0; i < records; ++i) {
     const Operation operations[] = {HostOp{"bench", "record", "", "", record}};
-    if (!log.append("account" + std::to_string(i * 7919 % kAccounts), operations, options).ok()) die("append");
+    if (!log.append("account" + std::to_string(i * 7919 % kAccounts), operations, options).ok())
+      die("append");
   }
   if (!log.roll().ok()) die("roll");
   const auto read = [&](const std::string& account) {
@@ -300,7 +302,8 @@ void read_back(const Settings& settings) {
     one.push_back(read("account" + std::to_string(round * 31)));
   }
   std::printf("%-34s %.2f GB/s   one account of %d: %.0f x faster\n", "scan with checksums, warm",
-              static_cast<double>(records * kBytes) / median(all) / 1e9, kAccounts, median(all) / median(one));
+              static_cast<double>(records * kBytes) / median(all) / 1e9, kAccounts,
+              median(all) / median(one));
 }
 
 /// What a delivery agent does in its life.
@@ -331,10 +334,14 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const bool has_value = i + 1 < argc;
-    if (word == "--rounds" && has_value) settings.rounds = std::atoi(argv[++i]);
-    else if (word == "--seconds" && has_value) settings.seconds = std::atof(argv[++i]);
-    else if (word == "--scan-mib" && has_value) settings.scan_mib = std::strtoull(argv[++i], nullptr, 10);
-    else settings.directory = word;
+    if (word == "--rounds" && has_value)
+      settings.rounds = std::atoi(argv[++i]);
+    else if (word == "--seconds" && has_value)
+      settings.seconds = std::atof(argv[++i]);
+    else if (word == "--scan-mib" && has_value)
+      settings.scan_mib = std::strtoull(argv[++i], nullptr, 10);
+    else
+      settings.directory = word;
   }
   if (settings.directory.empty() || settings.rounds < 1) die("usage: bench [options] DIRECTORY");
   std::printf("medians of %d rounds of %.1f s, %u processors\n\n", settings.rounds, settings.seconds,
