@@ -55,13 +55,16 @@ std::string progress_line(const restante::Progress& progress, std::size_t column
 }
 
 void run_long(Console& console, const LongWork& work) {
-  std::future<void> done = std::async(std::launch::async, work.work);
   bool stopping = false;
+  const auto look_for_stop = [&] {
+    if (!stop_requested() || stopping) return;
+    stopping = true;
+    work.stop();
+  };
+  look_for_stop();
+  std::future<void> done = std::async(std::launch::async, work.work);
   while (done.wait_for(kRedraw) != std::future_status::ready) {
-    if (stop_requested() && !stopping) {
-      stopping = true;
-      work.stop();
-    }
+    look_for_stop();
     const std::size_t columns = console.progress_columns();
     if (columns == 0) continue;
     const std::string line = progress_line(work.progress(), columns);

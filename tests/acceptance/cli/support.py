@@ -100,11 +100,11 @@ class Site:
         equal(document["status"], ["done", "failed", "usage", "partial"][code])
         return document
 
-    def start(self, *words):
+    def start(self, *words, stdout=subprocess.PIPE):
         return subprocess.Popen(
             self.command(*words),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             env=self.environment(),
         )
