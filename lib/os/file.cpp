@@ -170,9 +170,7 @@ Status remove_tree_at(Io& io, int dirfd, const std::string& name) {
   return remove_entry(io, dirfd, name, info->type, 0);
 }
 
-Status allocate_whole(Io& io, int fd, std::uint64_t bytes) {
-  Status allocated = io.allocate(fd, 0, bytes);
-  if (allocated.code() != Code::unsupported) return allocated;
+Status write_zeros(Io& io, int fd, std::uint64_t bytes) {
   const Bytes zeros(1u << 20, 0);
   for (std::uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
     const std::uint64_t step = std::min<std::uint64_t>(zeros.size(), bytes - offset);
@@ -181,6 +179,11 @@ Status allocate_whole(Io& io, int fd, std::uint64_t bytes) {
     if (!written.ok()) return written;
   }
   return {};
+}
+
+Status allocate_whole(Io& io, int fd, std::uint64_t bytes) {
+  const Status allocated = io.allocate(fd, 0, bytes);
+  return allocated.code() == Code::unsupported ? write_zeros(io, fd, bytes) : allocated;
 }
 
 }  // namespace restante::os

@@ -46,6 +46,8 @@ enum class Replace { yes, no };
 /// absent; what others remove meanwhile is no error. Not atomic: a failure leaves the rest.
 [[nodiscard]] Status remove_tree_at(Io& io, int dirfd, const std::string& name);
 
+/// Zeros into the first `bytes` of a file.
+[[nodiscard]] Status write_zeros(Io& io, int fd, std::uint64_t bytes);
 /// Blocks for the first `bytes` of a file. Where the file system cannot allocate, zeros are written: later
 /// writes then find their blocks there. For files without content.
 [[nodiscard]] Status allocate_whole(Io& io, int fd, std::uint64_t bytes);

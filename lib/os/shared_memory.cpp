@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <ctime>
 #include <utility>
 
@@ -76,10 +75,10 @@ RobustMutex::Taken RobustMutex::lock_until(std::chrono::steady_clock::time_point
 
 RobustMutex::Taken RobustMutex::try_lock() noexcept { return taken(::pthread_mutex_trylock(&mutex_)); }
 
-void SharedEvent::signal() noexcept {
+void SharedEvent::change(int wakes) noexcept {
   count_.fetch_add(1, std::memory_order_seq_cst);
   if (waiters_.load(std::memory_order_seq_cst) == 0) return;
-  (void)::syscall(SYS_futex, &count_, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  (void)::syscall(SYS_futex, &count_, FUTEX_WAKE, wakes, nullptr, nullptr, 0);
 }
 
 void SharedEvent::wait(std::uint32_t seen, std::chrono::nanoseconds timeout) const noexcept {

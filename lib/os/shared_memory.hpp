@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -61,11 +62,15 @@ class SharedEvent {
  public:
   [[nodiscard]] std::uint32_t now() const noexcept { return count_.load(std::memory_order_acquire); }
   /// Wakes everybody who waits.
-  void signal() noexcept;
+  void signal() noexcept { change(INT_MAX); }
+  /// Wakes one of those who wait.
+  void signal_one() noexcept { change(1); }
   /// Returns when it is not `seen` any more, when `timeout` has passed, or for no reason.
   void wait(std::uint32_t seen, std::chrono::nanoseconds timeout) const noexcept;
 
  private:
+  void change(int wakes) noexcept;
+
   std::atomic<std::uint32_t> count_;
   mutable std::atomic<std::uint32_t> waiters_;
 };

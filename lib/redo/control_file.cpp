@@ -16,7 +16,7 @@ namespace restante::redo {
 namespace {
 
 constexpr std::array<std::uint8_t, 8> kControlMagic = {0x89, 'r', 'e', 'd', 'c', '\r', '\n', 0x1a};
-constexpr std::uint32_t kControlLayout = 2;
+constexpr std::uint32_t kControlLayout = 3;
 constexpr std::uint32_t kLibraryVersion = 0 << 16 | 1 << 8 | 0;
 // What processes that share memory must agree about: byte order, width of a pointer, size of a lock.
 constexpr std::uint32_t kControlAbi = (std::endian::native == std::endian::little ? 1u : 2u) << 24 |
@@ -26,6 +26,18 @@ constexpr std::chrono::milliseconds kDoorStep{2};
 std::uint32_t crc_of(ControlIdentity identity) {
   identity.crc = 0;
   return base::crc32c(ByteView(reinterpret_cast<const std::uint8_t*>(&identity), sizeof identity));
+}
+
+// Nothing if what the page says of it cannot be.
+std::optional<StagedBytes> staged_in(const ControlPage& page) {
+  const WriterState writer = page.writer.load();
+  const WrittenState written = page.written.load();
+  if (written.sequence != writer.sequence || written.offset >= writer.position) return std::nullopt;
+  if (writer.position - written.offset > kStagedBytes) return std::nullopt;
+  StagedBytes staged{written.sequence, written.offset, {}};
+  for (std::uint64_t offset = written.offset; offset < writer.position; ++offset)
+    staged.bytes.push_back(page.staged[offset % kStagedBytes]);
+  return staged;
 }
 
 }  // namespace
@@ -117,7 +129,8 @@ std::string ControlFile::who_is_there() const {
   return pid.ok() && *pid > 0 ? base::cat("process ", *pid) : std::string("another process");
 }
 
-// Nobody is there: whatever the file holds is of the past, but for what a failed sync left (R7).
+// Nobody is there: whatever the file holds is of the past, but for what a failed sync left (R7) and what was
+// published and is not in the segment yet.
 Status ControlFile::make_page() {
   const Result<os::FileInfo> info = io_.fstat(fd_.get());
   if (!info.ok()) return info.status();
@@ -143,6 +156,7 @@ Status ControlFile::make_page() {
   ControlPage& page = this->page();
   const bool is_same_boot = old && info->size == kControlBytes && old->boot_id == boot_id;
   if (is_same_boot && page.poisoned.load() != 0) poison_before_ = page.watermark;
+  if (is_same_boot && !poison_before_ && page.ready.load() != 0) left_ = staged_in(page);
   page.ready.store(0);
   auto* const bytes = static_cast<std::uint8_t*>(mapping_.data());
   const std::size_t kept = poison_before_ ? offsetof(ControlPage, write_lock) : 0;
@@ -151,7 +165,8 @@ Status ControlFile::make_page() {
   std::memcpy(bytes, identity.data(), identity.size());
   page.write_holder.store(kNoOwner);
   page.sync_holder.store(kNoOwner);
-  for (os::RobustMutex* lock : {&page.write_lock, &page.sync_lock, &page.seal_lock})
+  for (os::RobustMutex* lock :
+       {&page.write_lock, &page.sync_lock, &page.stage_lock, &page.seal_lock, &page.spare_lock})
     if (Status made = lock->initialize(); !made.ok()) return made;
   return {};
 }
@@ -248,6 +263,7 @@ bool ControlFile::poison(const Watermark& watermark) noexcept {
   if (poison_before_ || is_poisoned()) return false;
   page().watermark = watermark;
   page().poisoned.store(1);
+  for (os::SharedEvent& round : page().rounds) round.signal();
   page().synced.signal();
   return true;
 }

@@ -33,6 +33,13 @@ inline constexpr std::uint64_t kFirstSlotByte = kAttachByte + 1;
 [[nodiscard]] Bytes encode_identity(ControlIdentity identity);
 [[nodiscard]] ControlIdentity identity_of_this_build(const Id128& boot_id);
 
+/// Bytes of a segment that are to be written into its file at `offset`.
+struct StagedBytes {
+  std::uint64_t sequence = 0;
+  std::uint64_t offset = 0;
+  Bytes bytes;
+};
+
 class ControlFile {
  public:
   struct Who {
@@ -51,6 +58,9 @@ class ControlFile {
   /// What a failed sync of this boot left to the first opener.
   [[nodiscard]] const std::optional<Watermark>& poison_before() const noexcept { return poison_before_; }
   void forget_poison() noexcept;
+  /// What those who died since the last opening had published and not yet written into their segment. It is
+  /// to be checked: the files may have been replaced since.
+  [[nodiscard]] const std::optional<StagedBytes>& left_staged() const noexcept { return left_; }
 
   [[nodiscard]] ControlPage& page() noexcept { return *static_cast<ControlPage*>(mapping_.data()); }
   [[nodiscard]] const ControlPage& page() const noexcept {
@@ -99,6 +109,7 @@ class ControlFile {
   // The memory is not shared, and the door stays shut.
   bool is_alone_ = false;
   std::optional<Watermark> poison_before_;
+  std::optional<StagedBytes> left_;
 };
 
 }  // namespace restante::redo

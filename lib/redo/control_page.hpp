@@ -26,6 +26,10 @@ inline constexpr std::uint32_t kSharedContents = 512;
 /// Account ids up to this length lie in the table of open transactions; longer ones are read from the log.
 inline constexpr std::size_t kInlineAccountBytes = 64;
 inline constexpr std::uint32_t kNoOwner = UINT32_MAX;
+/// Records wait here until somebody syncs or it is full: many of them go into the file with one write.
+inline constexpr std::uint64_t kStagedBytes = 128u << 10;
+/// Larger ones go into the file at once, beside somebody's sync.
+inline constexpr std::uint64_t kMostStagedRecord = 4096;
 
 /// Where the log was last known to be on the disk when a write or sync failed.
 struct Watermark {
@@ -69,6 +73,22 @@ struct DurableState {
   std::uint64_t sequence = 0;
   std::uint64_t offset = 0;
   std::int64_t commit_us = 0;
+};
+
+/// How far the file of a segment has the bytes that were published. Replaced under the lock of the staging
+/// area.
+struct WrittenState {
+  std::uint64_t sequence = 0;
+  std::uint64_t offset = 0;
+  /// The blocks up to here have been written, with records or zeros: writing into them again needs nothing
+  /// of the file system but the data.
+  std::uint64_t filled = 0;
+};
+
+/// The sync that runs or ran last: what was written up to `end` when it began is what it makes durable.
+struct SyncRound {
+  std::uint64_t number = 0;
+  Lsn end = 0;
 };
 
 /// A process that has the log open. `generation` tells it from those that had the place before.
@@ -147,10 +167,22 @@ struct ControlPage {
   os::RobustMutex sync_lock;
   std::atomic<std::uint32_t> sync_holder;
   os::Published<DurableState> durable;
+  os::Published<SyncRound> round;
+  /// Who is served by round n waits at n % 2: a round wakes those whom it serves, and one of the others to
+  /// lead the next.
+  os::SharedEvent rounds[2];
+  /// For followers: more is durable, or the log is poisoned.
   os::SharedEvent synced;
+
+  // The lock of the staging area, taken after all others. What lies between `written` and the writer's
+  // position is not in the file yet; each byte is at its offset modulo the area's size.
+  os::RobustMutex stage_lock;
+  os::Published<WrittenState> written;
 
   /// Seals and removes segments; taken before the others.
   os::RobustMutex seal_lock;
+  /// Of who makes a spare segment.
+  os::RobustMutex spare_lock;
   os::SharedEvent ended;
 
   std::atomic<std::uint32_t> open_high;  // no slot behind it has ever been in use
@@ -158,6 +190,7 @@ struct ControlPage {
   OpenSlot open[kMaxOpen];
   AttachSlot attached[kMaxAttached];
   ContentSlot contents[kSharedContents];
+  std::uint8_t staged[kStagedBytes];
 };
 
 inline constexpr std::size_t kControlBytes = (sizeof(ControlPage) + 4095) / 4096 * 4096;

@@ -12,6 +12,9 @@
 // ahead of the disk. One fdatasync of a segment runs at a time: the system reports a failed write-back to one
 // caller only, and whoever syncs beside that one would be told that all is well.
 //
+// What is published goes into the segment's file later (log_stage.cpp); the lock of the staging area comes
+// last of all.
+//
 // `seal_mutex_` and the seal lock of all processes come before all of these: one thread at a time seals or
 // removes segments.
 
@@ -155,17 +158,6 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<Placed> write(Frame& frame);
   [[nodiscard]] Result<Placed> write_one(Frame& frame, Time wall, Time commit);
   [[nodiscard]] Result<Placed> write_mark(redo::MarkReason reason);
-  /// Without locks: returns when `lsn` is on the disk, syncing for all or waiting for who does.
-  [[nodiscard]] Status wait_durable(Lsn lsn);
-  [[nodiscard]] std::string poison_cause() const;
-  [[nodiscard]] Status not_durable() const;
-  /// With the lock of who syncs: syncs for everybody who wrote before, and lets go of it.
-  [[nodiscard]] Status lead_sync(bool after_death);
-  [[nodiscard]] Result<int> sync_fd(std::uint64_t sequence);
-  /// With that lock: makes the cache write again what it may have failed to write for somebody who died.
-  [[nodiscard]] Status write_again(int fd, const redo::WriterState& target);
-  /// Everything written so far becomes durable.
-  [[nodiscard]] Status sync_now();
   /// With the lock: the next segment becomes the current one. The old one is sealed by `seal_pending`.
   /// `may_be_small` lets recovery open a log on a full disk.
   [[nodiscard]] Status roll_now(std::uint64_t min_room, bool may_be_small = false);
@@ -177,14 +169,62 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
                                              const redo::IndexBuilder& index);
   /// Ends all acknowledgement; returns the failure to give to the caller whose call it was.
   Status poison(const Status& cause);
-  [[nodiscard]] Status sync();
   [[nodiscard]] Status roll();
   [[nodiscard]] Status maintain();
+
+  // --- log_sync.cpp ---------------------------------------------------------------------------------
+  /// Without locks: returns when `lsn` is on the disk, syncing for all or waiting for who does.
+  [[nodiscard]] Status wait_durable(Lsn lsn);
+  [[nodiscard]] std::string poison_cause() const;
+  [[nodiscard]] Status not_durable() const;
+  void let_others_write() const;
+  /// With the lock of who syncs: syncs for everybody who wrote before, and lets go of it.
+  [[nodiscard]] Status lead_sync(bool after_death);
+  /// With that lock: makes the cache write again what it may have failed to write for somebody who died.
+  [[nodiscard]] Status write_again(int fd, const redo::WriterState& target);
+  /// Everything written so far becomes durable.
+  [[nodiscard]] Status sync_now();
+  [[nodiscard]] Status sync();
+
+  // --- log_stage.cpp --------------------------------------------------------------------------------
+  class StageHold {
+   public:
+    StageHold(StageHold&& other) noexcept : log_(std::exchange(other.log_, nullptr)) {}
+    StageHold& operator=(StageHold&&) = delete;
+    ~StageHold();
+
+   private:
+    friend struct Impl;
+    explicit StageHold(Impl& log) noexcept : log_(&log) {}
+    Impl* log_;
+  };
+  [[nodiscard]] Result<StageHold> hold_stage();
+  /// With the lock: the bytes of the next record go where they survive this process; `publish` follows.
+  [[nodiscard]] Status put(ByteView record);
+  [[nodiscard]] Status write_through(ByteView record);
+  struct Current {
+    redo::WriterState state;
+    std::shared_ptr<const os::Fd> fd;
+  };
+  /// Everything published is in its file; what that is, and the file.
+  [[nodiscard]] Result<Current> write_out();
+  // With the staging area's lock:
+  /// What is staged and, behind it, `record`.
+  [[nodiscard]] Status write_staged(const redo::WriterState& state, int fd, ByteView record);
+  [[nodiscard]] Status fill_behind(const redo::WriterState& state, int fd, std::uint64_t record_bytes,
+                                   redo::WrittenState& written);
+  [[nodiscard]] Result<std::shared_ptr<const os::Fd>> segment_fd(std::uint64_t sequence);
+  // With the lock:
+  /// Nothing is staged, and the next record goes to `position` of that segment.
+  [[nodiscard]] Status begin_stage(std::uint64_t sequence, std::uint64_t position, std::uint64_t filled,
+                                   std::shared_ptr<const os::Fd> fd);
+  [[nodiscard]] Status mend_stage(const redo::WriterState& state);
+  /// By the first opener: what the dead had staged.
+  [[nodiscard]] Status write_left(const redo::SegmentHeader& header, int fd);
 
   // --- segment_create.cpp ---------------------------------------------------------------------------
   /// What this process has of the current segment.
   struct Writer {
-    std::shared_ptr<const os::Fd> fd;
     /// Where some of its records lie; those that others wrote are missing.
     std::shared_ptr<redo::SparseTable> sparse = std::make_shared<redo::SparseTable>();
     /// Null as soon as somebody else has written into the segment: then it is made from the file.
@@ -193,16 +233,20 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   /// A segment that was made: where its records begin, and how many bytes it has.
   struct Made {
     Writer writer;
+    std::shared_ptr<const os::Fd> fd;
     std::uint64_t position = 0;
     std::uint64_t capacity = 0;
+    std::uint64_t filled = 0;
   };
   struct Spare {
     os::Fd fd;
     std::string name;
     std::uint64_t bytes = 0;
+    std::uint64_t filled = 0;
   };
-  /// Sees to it that there is one for whoever rolls next.
+  /// Sees to it that there is one for whoever rolls next, filled with zeros.
   [[nodiscard]] Status keep_spare();
+  [[nodiscard]] Status keep_only_spare();
   [[nodiscard]] Result<Spare> make_spare(std::uint64_t bytes);
   void drop_spare(Spare& spare) noexcept;
   /// Publishes a segment with `header`. A failure that leaves the directory in doubt sets `in_doubt`.
@@ -328,9 +372,10 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   Lsn last_written_ = 0;                // by this process
   std::vector<std::string> reconcile_;  // constant once open
 
-  // Guarded by the lock of who syncs:
-  std::shared_ptr<const os::Fd> sync_fd_;
-  std::uint64_t sync_fd_sequence_ = 0;
+  // Guarded by the lock of the staging area:
+  std::shared_ptr<const os::Fd> segment_fd_;
+  std::uint64_t segment_fd_sequence_ = 0;
+  Bytes zeros_;
 
   mutable std::mutex poison_mutex_;
   std::atomic<bool> poisoned_{false};

@@ -209,6 +209,8 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   bool in_doubt = false;
   Result<Made> made = create_segment(header, redo::kTailRoom, false, &in_doubt);
   if (!made.ok()) return made.status().with_context("cannot make the redo log");
+  if (Status staged = begin_stage(header.sequence, made->position, made->filled, made->fd); !staged.ok())
+    return staged;
   writer_ = std::move(made->writer);
   add_current(header);
   redo::WriterState state;
@@ -326,15 +328,17 @@ Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
                   " is complete, and the one behind it is missing"),
         "put the missing segment back; if it is lost, move the directory away and go on with `continues`");
   }
-  Result<os::Fd> fd = io_.open_at(directory_->get(), found.file->name(), O_RDWR | O_NOFOLLOW, 0);
-  if (!fd.ok()) return fd.status();
+  Result<os::Fd> opened_file = io_.open_at(directory_->get(), found.file->name(), O_RDWR | O_NOFOLLOW, 0);
+  if (!opened_file.ok()) return opened_file.status();
+  const auto fd = std::make_shared<const os::Fd>(std::move(*opened_file));
+  if (Status written = write_left(header, fd->get()); !written.ok()) return written;
   const Result<redo::FoundEnd> search = end_of_newest(found, fd->get());
   if (!search.ok()) return search.status();
   const redo::FoundEnd& end = *search;
   Result<redo::Replayed> replayed = redo::replay_segment(*found.file, header, end.end, end.last_lsn);
   if (!replayed.ok()) return replayed.status();
 
-  writer_.fd = std::make_shared<const os::Fd>(std::move(*fd));
+  if (Status staged = begin_stage(header.sequence, end.end, end.end, fd); !staged.ok()) return staged;
   for (const redo::SparseEntry& entry : replayed->index.sparse()) writer_.sparse->add(entry);
   writer_.index = std::make_unique<redo::IndexBuilder>(std::move(replayed->index));
   segments_.push_back({found.file, found.header, nullptr, nullptr, header.sequence, false});
@@ -356,7 +360,7 @@ Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   for (const auto& [lsn, transaction] : replayed->open) state.reserved += transaction.reserved_bytes;
   // Only a segment that was closed in order is written on: nothing is ever appended behind a tail (R8).
   const bool has_room = state.position + state.reserved + redo::kTailRoom <= state.capacity;
-  const bool goes_on = end.is_clean && has_room && has_blocks(io_, *writer_.fd, end.end, state.capacity);
+  const bool goes_on = end.is_clean && has_room && has_blocks(io_, *fd, end.end, state.capacity);
   const bool closed_here = end.is_clean || replayed->has_close_mark;
   state.opened_sequence = closed_here ? header.sequence : header.opened_sequence;
   begin_with(state);

@@ -54,6 +54,7 @@ Result<RedoLog::Impl::Hold> RedoLog::Impl::hold() {
 Status RedoLog::Impl::mend() {
   const redo::WriterState state = control_->page().writer.load();
   open_->repair(state.end);
+  if (Status staged = mend_stage(state); !staged.ok()) return staged;
   const Status removed = io_.unlink_at(directory_->get(), redo::segment_name(state.sequence + 1));
   if (removed.code() == Code::not_found) return {};
   if (!removed.ok()) return removed;

@@ -16,8 +16,6 @@ namespace {
 
 // A clock step record and what stands before a mark.
 constexpr std::uint64_t kStepRoom = 128;
-constexpr std::chrono::milliseconds kSyncStep{50};
-constexpr std::size_t kRewriteStep = 1u << 20;
 
 }  // namespace
 
@@ -99,14 +97,7 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_one(Frame& frame, Time wall, 
   const std::uint64_t offset = state_.position;
   redo::finish_frame(frame.bytes, head, header.place(offset));
 
-  if (writer_.fd == nullptr) {
-    Result<os::Fd> fd = io_.open_at(directory_->get(), segments_.back().file->name(), O_RDWR | O_NOFOLLOW, 0);
-    if (!fd.ok()) return fd.status();
-    writer_.fd = std::make_shared<const os::Fd>(std::move(*fd));
-  }
-  if (Status written = os::write_all_at(io_, writer_.fd->get(), frame.bytes, offset); !written.ok()) {
-    return poison(written);
-  }
+  if (Status written = put(frame.bytes); !written.ok()) return written;
   if (frame.content) {
     frame.content->last_sequence = header.sequence;
     frame.content->last_lsn = head.lsn;
@@ -151,131 +142,6 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_mark(redo::MarkReason reason)
   return write(mark);
 }
 
-Status RedoLog::Impl::not_durable() const {
-  return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", poison_cause()),
-                "close every handle of the log, in every process, and open it again");
-}
-
-Status RedoLog::Impl::wait_durable(Lsn lsn) {
-  redo::ControlPage& page = control_->page();
-  const auto until = std::chrono::steady_clock::now() + options_.deadline;
-  for (;;) {
-    const std::uint32_t seen = page.synced.now();
-    if (page.durable.load().lsn >= lsn) return {};
-    if (is_poisoned()) return not_durable();
-    const os::RobustMutex::Taken taken = page.sync_lock.try_lock();
-    if (taken != os::RobustMutex::Taken::no) {
-      if (Status led = lead_sync(taken == os::RobustMutex::Taken::from_the_dead); !led.ok()) return led;
-      continue;
-    }
-    const auto left = until - std::chrono::steady_clock::now();
-    if (left <= left.zero()) {
-      return Status(Code::timed_out, base::cat("LSN ", lsn, " of the redo log in ", base::escape(path_),
-                                               " is still being written to the disk by ",
-                                               control_->name_of(page.sync_holder.load())));
-    }
-    // Whoever dies while he syncs signals nothing: look again now and then.
-    page.synced.wait(seen, std::min<std::chrono::nanoseconds>(left, kSyncStep));
-  }
-}
-
-Status RedoLog::Impl::lead_sync(bool after_death) {
-  redo::ControlPage& page = control_->page();
-  page.sync_holder.store(control_->slot(), std::memory_order_relaxed);
-  Status done;
-  for (;;) {
-    const redo::WriterState target = page.writer.load();
-    const Result<int> fd = sync_fd(target.sequence);
-    done = fd.status();
-    // Rolled and removed since.
-    if (done.code() == Code::not_found && page.writer.load().sequence != target.sequence) continue;
-    if (done.ok() && after_death) done = write_again(*fd, target);
-    // Whatever lies in an older segment was synced when it was rolled.
-    if (done.ok()) done = io_.fdatasync(*fd);
-    // A failure elsewhere has fixed how far recovery will go; nothing beyond may be acknowledged (R7). A roll
-    // meanwhile has made more durable than this.
-    if (done.ok() && !is_poisoned() && page.durable.load().sequence <= target.sequence)
-      page.durable.store({target.end, target.sequence, target.position, target.last_commit_us});
-    break;
-  }
-  // Before the lock goes: nobody may succeed where this failed.
-  if (!done.ok()) done = poison(done);
-  page.sync_holder.store(redo::kNoOwner, std::memory_order_relaxed);
-  if (after_death) page.sync_lock.repaired();
-  page.sync_lock.unlock();
-  page.synced.signal();
-  return done;
-}
-
-Result<int> RedoLog::Impl::sync_fd(std::uint64_t sequence) {
-  if (sync_fd_ == nullptr || sync_fd_sequence_ != sequence) {
-    Result<os::Fd> fd = io_.open_at(directory_->get(), redo::segment_name(sequence), O_RDWR | O_NOFOLLOW, 0);
-    if (!fd.ok()) return fd.status();
-    sync_fd_ = std::make_shared<const os::Fd>(std::move(*fd));
-    sync_fd_sequence_ = sequence;
-  }
-  return sync_fd_->get();
-}
-
-// Who died may have been told of a failed write-back, and nobody is told twice: what may be clean in the
-// cache and not on the disk is made dirty again. What the cache has lost by then is found out.
-Status RedoLog::Impl::write_again(int fd, const redo::WriterState& target) {
-  const redo::DurableState durable = control_->page().durable.load();
-  const auto file =
-      std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(target.sequence));
-  const Result<redo::SegmentHeader> header = redo::read_header(*file);
-  if (!header.ok()) return header.status();
-  const bool is_here = durable.sequence == target.sequence;
-  const std::uint64_t from = is_here ? durable.offset : header->records_begin();
-  redo::RecordScan::Bounds bounds;
-  bounds.begin = header->place(from);
-  bounds.first_lsn = is_here ? durable.lsn + 1 : header->first_lsn;
-  bounds.end = target.position;
-  bounds.last_lsn = target.end;
-  const Result<std::shared_ptr<const os::Fd>> own = file->open();
-  if (!own.ok()) return own.status();
-  redo::RecordScan scan(io_, *own, bounds);
-  redo::Record record;
-  for (;;) {
-    const Result<redo::ScanStep> step = scan.next(record);
-    if (!step.ok()) return step.status();
-    if (*step == redo::ScanStep::end) break;
-    if (*step == redo::ScanStep::gap)
-      return Status(Code::io, "a process died while it synced, and what it wrote is lost");
-  }
-  Bytes bytes(kRewriteStep);
-  for (std::uint64_t offset = from; offset < target.position;) {
-    const std::uint64_t left = target.position - offset;
-    bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, kRewriteStep)));
-    if (Status read = os::read_exactly_at(io_, fd, bytes, offset); !read.ok()) return read;
-    if (Status written = os::write_all_at(io_, fd, bytes, offset); !written.ok()) return written;
-    offset += bytes.size();
-  }
-  return {};
-}
-
-Status RedoLog::Impl::sync_now() {
-  redo::ControlPage& page = control_->page();
-  const auto until = std::chrono::steady_clock::now() + options_.deadline;
-  const os::RobustMutex::Taken taken = page.sync_lock.lock_until(until);
-  if (taken == os::RobustMutex::Taken::no) {
-    return Status(Code::timed_out, base::cat("the redo log in ", base::escape(path_), " is being synced by ",
-                                             control_->name_of(page.sync_holder.load())));
-  }
-  if (is_poisoned()) {
-    if (taken == os::RobustMutex::Taken::from_the_dead) page.sync_lock.repaired();
-    page.sync_lock.unlock();
-    return not_durable();
-  }
-  if (Status led = lead_sync(taken == os::RobustMutex::Taken::from_the_dead); !led.ok()) return led;
-  return is_poisoned() ? not_durable() : Status();
-}
-
-Status RedoLog::Impl::sync() {
-  if (Status usable = check_usable(); !usable.ok()) return usable;
-  return wait_durable(control_->page().writer.load().end);
-}
-
 Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   // The next header fixes where this segment ends; it may only name what is on the disk.
   if (Status synced = sync_now(); !synced.ok()) return synced;
@@ -310,6 +176,9 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   old.lowest_sequence = state_.lowest_sequence;
   old.index = std::move(writer_.index);
   old.to_seal = true;
+  // Until the segment is published there is nothing that could be staged for it.
+  if (Status staged = begin_stage(header.sequence, made->position, made->filled, made->fd); !staged.ok())
+    return poison(staged);
   writer_ = std::move(made->writer);
   add_current(header);
   redo::WriterState next = state_;

@@ -24,7 +24,7 @@ Result<RedoLog::Impl::Spare> RedoLog::Impl::make_spare(std::uint64_t bytes) {
   if (!name.ok()) return name.status();
   Result<os::Fd> fd = io_.open_at(directory_->get(), *name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (!fd.ok()) return fd.status();
-  Spare spare{std::move(*fd), std::move(*name), bytes};
+  Spare spare{std::move(*fd), std::move(*name), bytes, 0};
   if (Status allocated = os::allocate_whole(io_, spare.fd.get(), bytes); !allocated.ok()) {
     drop_spare(spare);
     return allocated;
@@ -39,16 +39,27 @@ void RedoLog::Impl::drop_spare(Spare& spare) noexcept {
 }
 
 Status RedoLog::Impl::keep_spare() {
-  const Result<SealHold> alone = hold_seals();
-  if (!alone.ok()) return alone.status();
+  os::RobustMutex& lock = control_->page().spare_lock;
+  const os::RobustMutex::Taken taken = lock.try_lock();
+  if (taken == os::RobustMutex::Taken::no) return {};
+  // What he left half made goes at the next opening.
+  if (taken == os::RobustMutex::Taken::from_the_dead) lock.repaired();
+  const Status kept = keep_only_spare();
+  lock.unlock();
+  return kept;
+}
+
+Status RedoLog::Impl::keep_only_spare() {
   const std::string name(redo::kSpareName);
   const Result<os::FileInfo> there = io_.stat_at(directory_->get(), name);
   if (there.ok() || there.status().code() != Code::not_found) return there.status();
   Result<Spare> spare = make_spare(in_blocks(options_.segment_bytes));
   if (!spare.ok()) return spare.status();
-  const Status named = io_.rename_no_replace_at(directory_->get(), spare->name, directory_->get(), name);
-  if (!named.ok()) drop_spare(*spare);
-  return named;
+  Status step = os::write_zeros(io_, spare->fd.get(), spare->bytes);
+  if (step.ok()) step = io_.fdatasync(spare->fd.get());
+  if (step.ok()) step = io_.rename_no_replace_at(directory_->get(), spare->name, directory_->get(), name);
+  if (!step.ok()) drop_spare(*spare);
+  return step;
 }
 
 // With the lock. What is taken gets a name of its own first, so that nobody takes it twice.
@@ -62,7 +73,7 @@ Result<RedoLog::Impl::Spare> RedoLog::Impl::take_spare(std::uint64_t bytes) {
   if (!fd.ok()) return fd.status();
   const Result<os::FileInfo> info = io_.fstat(fd->get());
   if (!info.ok()) return info.status();
-  Spare spare{std::move(*fd), std::move(*name), info->size};
+  Spare spare{std::move(*fd), std::move(*name), info->size, info->size};
   if (spare.bytes >= bytes) return spare;
   drop_spare(spare);
   return make_spare(bytes);
@@ -97,7 +108,8 @@ Result<RedoLog::Impl::Made> RedoLog::Impl::create_segment(redo::SegmentHeader& h
   Made result;
   result.capacity = spare.bytes;
   result.position = encoded.size();
-  result.writer.fd = std::make_shared<const os::Fd>(std::move(spare.fd));
+  result.filled = std::max(spare.filled, result.position);
+  result.fd = std::make_shared<const os::Fd>(std::move(spare.fd));
   result.writer.index = std::make_unique<redo::IndexBuilder>(header.sequence);
   return result;
 }

@@ -1,7 +1,7 @@
 // How fast the redo log is beside what else makes records durable: a raw file, RocksDB, SQLite. All in one
 // run, interleaved, medians of the rounds; ratios are what counts, because machines and their moods differ.
 //
-//     tests/bench/redo/run.sh [--rounds N] [--seconds S] [--scan-mib N] DIRECTORY
+//     tests/bench/redo/run.sh [--rounds N] [--seconds S] [--scan-mib N] [--only TITLE] DIRECTORY
 
 #include <fcntl.h>
 #include <rocksdb/db.h>
@@ -173,7 +173,10 @@ struct Settings {
   int rounds = 5;
   double seconds = 1.0;
   std::uint64_t scan_mib = 256;
+  std::string only;
   std::string directory;
+
+  [[nodiscard]] bool wants(const char* title) const { return std::strstr(title, only.c_str()) != nullptr; }
 };
 
 /// Records a second.
@@ -239,6 +242,7 @@ std::string fresh(const Settings& settings) {
 
 void compare(const Settings& settings, const char* title, const std::vector<std::string>& engines,
              std::size_t bytes, int writers, bool durable) {
+  if (!settings.wants(title)) return;
   std::map<std::string, std::vector<double>> rates;
   for (int round = 0; round < settings.rounds; ++round) {
     for (const std::string& name : engines) {
@@ -256,6 +260,8 @@ void compare(const Settings& settings, const char* title, const std::vector<std:
 }
 
 void compare_processes(const Settings& settings, std::size_t bytes) {
+  constexpr const char* kTitle = "256 B durable, 8 processes x 8";
+  if (!settings.wants(kTitle)) return;
   std::vector<double> processes;
   std::vector<double> threads;
   for (int round = 0; round < settings.rounds; ++round) {
@@ -264,13 +270,15 @@ void compare_processes(const Settings& settings, std::size_t bytes) {
     Restante engine(directory);
     threads.push_back(rate(engine, 64, bytes, true, settings.seconds));
   }
-  std::printf("%-34s restante %10.0f/s   %5.2f x 64 threads\n", "256 B durable, 8 processes x 8",
-              median(processes), median(processes) / median(threads));
+  std::printf("%-34s restante %10.0f/s   %5.2f x 64 threads\n", kTitle, median(processes),
+              median(processes) / median(threads));
   std::fflush(stdout);
 }
 
 /// A log of several accounts, read whole and by one account.
 void read_back(const Settings& settings) {
+  constexpr const char* kTitle = "scan with checksums, warm";
+  if (!settings.wants(kTitle)) return;
   const std::string directory = fresh(settings);
   RedoLog log = open_redo(directory);
   constexpr int kAccounts = 10'000;
@@ -301,13 +309,15 @@ void read_back(const Settings& settings) {
     all.push_back(read(""));
     one.push_back(read("account" + std::to_string(round * 31)));
   }
-  std::printf("%-34s %.2f GB/s   one account of %d: %.0f x faster\n", "scan with checksums, warm",
+  std::printf("%-34s %.2f GB/s   one account of %d: %.0f x faster\n", kTitle,
               static_cast<double>(records * kBytes) / median(all) / 1e9, kAccounts,
               median(all) / median(one));
 }
 
 /// What a delivery agent does in its life.
 void short_lives(const Settings& settings) {
+  constexpr const char* kTitle = "process: open, append, close";
+  if (!settings.wants(kTitle)) return;
   const std::string directory = fresh(settings);
   const RedoLog held = open_redo(directory);
   std::vector<double> joined;
@@ -324,7 +334,7 @@ void short_lives(const Settings& settings) {
     ::waitpid(child, nullptr, 0);
     joined.push_back(seconds_since(begin) * 1000);
   }
-  std::printf("%-34s %.2f ms\n", "process: open, append, close", median(joined));
+  std::printf("%-34s %.2f ms\n", kTitle, median(joined));
 }
 
 }  // namespace
@@ -340,6 +350,8 @@ int main(int argc, char** argv) {
       settings.seconds = std::atof(argv[++i]);
     else if (word == "--scan-mib" && has_value)
       settings.scan_mib = std::strtoull(argv[++i], nullptr, 10);
+    else if (word == "--only" && has_value)
+      settings.only = argv[++i];
     else
       settings.directory = word;
   }

@@ -277,7 +277,7 @@ TEST_CASE("R10: a disk that really is full") {
   const ScratchDir dir;
   const std::string mount_point = dir.file("small");
   std::filesystem::create_directories(mount_point);
-  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=1m") != 0)
+  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=2m") != 0)
     RESTANTE_SKIP("tmpfs cannot be mounted here");
   {
     const ManualClock clock;
@@ -313,7 +313,7 @@ TEST_CASE("R10: a log is recovered on a full disk, and open transactions end") {
   const RedoLog::Options options = options_with(clock, 128u << 10);
   const std::string mount_point = dir.file("small");
   std::filesystem::create_directories(mount_point);
-  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=1m") != 0)
+  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=2m") != 0)
     RESTANTE_SKIP("tmpfs cannot be mounted here");
   {
     Result<RedoLog> log = RedoLog::open(dir.file("log"), options);
