@@ -39,6 +39,18 @@ class SharedMapping {
   std::size_t bytes_ = 0;
 };
 
+/// A lock of threads that is waited for until a time.
+class TimedMutex {
+ public:
+  void lock() noexcept { (void)::pthread_mutex_lock(&mutex_); }
+  [[nodiscard]] bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
+  [[nodiscard]] bool try_lock_until(std::chrono::steady_clock::time_point until) noexcept;
+  void unlock() noexcept { (void)::pthread_mutex_unlock(&mutex_); }
+
+ private:
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+};
+
 /// Lies in shared memory. When its holder dies, in whatever way, the next one gets it and is told.
 class RobustMutex {
  public:

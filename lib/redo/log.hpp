@@ -32,6 +32,7 @@
 
 #include "os/fd.hpp"
 #include "os/io.hpp"
+#include "os/process.hpp"
 #include "redo/consumers.hpp"
 #include "redo/control_file.hpp"
 #include "redo/find_end.hpp"
@@ -263,8 +264,10 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   /// `place` gets where in the table of open transactions it begins; null for an append.
   [[nodiscard]] Result<Placed> log_intent(const Intent& intent, const BeginOptions& options,
                                           std::uint32_t* place);
+  [[nodiscard]] static Frame frame_of(const Intent& intent, const Origin& origin,
+                                      const std::vector<redo::ContentPlace>& places);
   [[nodiscard]] Result<Placed> write_intent(const Intent& intent, const Origin& origin,
-                                            std::optional<std::uint32_t> place);
+                                            std::optional<std::uint32_t> place, std::optional<Frame>& ready);
   [[nodiscard]] Result<std::unique_ptr<Transaction::Impl>> reread(const redo::OpenTransaction& found,
                                                                   const redo::SegmentViews& all) const;
   [[nodiscard]] Result<Transaction> begin(std::string_view account_id, std::span<const Operation> operations,
@@ -349,16 +352,19 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   const Options options_;
   const redo::OpenHooks hooks_;
   const pid_t pid_;
+  const os::ForkMark fork_mark_;
   std::unique_ptr<redo::ControlFile> control_;
   std::optional<redo::OpenTable> open_;
   redo::SegmentHeader identity_;  // ids only; constant once open
 
-  std::timed_mutex seal_mutex_;
-  mutable std::timed_mutex write_mutex_;
+  os::TimedMutex seal_mutex_;
+  mutable os::TimedMutex write_mutex_;
   // Guarded by write_mutex_:
   redo::WriterState state_;  // as it was when this process looked last
   std::vector<Segment> segments_;
   bool has_older_ = false;  // `segments_` has all that are kept
+  /// One of them is to be sealed. Read without the mutex.
+  std::atomic<bool> has_to_seal_{false};
   Writer writer_;
   std::unordered_map<std::string, Lsn> touched_;  // by this process in the current segment, by which record
   std::unordered_map<Digest, redo::ContentPlace> recent_;

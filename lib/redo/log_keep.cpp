@@ -17,7 +17,7 @@ class Pin final : public redo::SegmentPin {
       : log_(std::move(log)), sequence_(sequence) {
     // The lock, so that whoever removes segments at this moment has done so or sees this.
     const Result<RedoLog::Impl::Hold> held = log_->hold();
-    std::unique_lock<std::timed_mutex> own(log_->write_mutex_, std::defer_lock);
+    std::unique_lock<os::TimedMutex> own(log_->write_mutex_, std::defer_lock);
     if (!held.ok()) own.lock();
     log_->pins_.insert(sequence_);
     log_->update_keep();
@@ -111,7 +111,7 @@ Status RedoLog::Impl::store_consumers(redo::ConsumerList list) {
 std::vector<Consumer> RedoLog::Impl::consumers() {
   const Result<Hold> held = hold();
   // A log that failed still tells what it knows.
-  std::unique_lock<std::timed_mutex> own(write_mutex_, std::defer_lock);
+  std::unique_lock<os::TimedMutex> own(write_mutex_, std::defer_lock);
   if (!held.ok()) own.lock();
   if (held.ok()) (void)load_lists();
   std::vector<Consumer> list = consumers_.consumers;

@@ -303,6 +303,7 @@ Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSe
   segment.view = std::make_shared<const redo::RawSegment>(found.file, found.header, extent);
   if (!is_short) segment.index = std::make_shared<const redo::IndexBuilder>(std::move(*index));
   segment.to_seal = !is_short;
+  if (segment.to_seal) has_to_seal_ = true;
   return segment;
 }
 

@@ -20,7 +20,7 @@ constexpr std::uint64_t kStepRoom = 128;
 }  // namespace
 
 Status RedoLog::Impl::check_process() const {
-  if (::getpid() == pid_) return {};
+  if (fork_mark_.is_mine()) return {};
   return Status(Code::busy,
                 base::cat("the redo log in ", base::escape(path_), " was opened by process ", pid_,
                           ", from which this process was forked"),
@@ -175,7 +175,7 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   old.view = std::make_shared<const redo::RawSegment>(old.file, old.header, extent);
   old.lowest_sequence = state_.lowest_sequence;
   old.index = std::move(writer_.index);
-  old.to_seal = true;
+  old.to_seal = has_to_seal_ = true;
   // Until the segment is published there is nothing that could be staged for it.
   if (Status staged = begin_stage(header.sequence, made->position, made->filled, made->fd); !staged.ok())
     return poison(staged);
@@ -212,7 +212,7 @@ Result<redo::Seal> RedoLog::Impl::seal_file(const Segment& segment, std::uint64_
 
 Result<RedoLog::Impl::SealHold> RedoLog::Impl::hold_seals() {
   const auto until = std::chrono::steady_clock::now() + options_.deadline;
-  std::unique_lock<std::timed_mutex> own(seal_mutex_, until);
+  std::unique_lock<os::TimedMutex> own(seal_mutex_, until);
   redo::ControlPage& page = control_->page();
   const os::RobustMutex::Taken taken =
       own.owns_lock() ? page.seal_lock.lock_until(until) : os::RobustMutex::Taken::no;
@@ -238,10 +238,11 @@ Status RedoLog::Impl::seal_pending() {
     const auto pending =
         std::find_if(segments_.begin(), segments_.end(), [](const Segment& s) { return s.to_seal; });
     if (pending != segments_.end()) found = *pending;
+    has_to_seal_ = pending != segments_.end();
     return pending != segments_.end();
   };
   Segment segment;
-  if (!next(segment)) return {};
+  if (!has_to_seal_ || !next(segment)) return {};
   const Result<SealHold> sealing = hold_seals();
   if (!sealing.ok()) return sealing.status();
   while (next(segment)) {
@@ -284,7 +285,7 @@ Status RedoLog::Impl::seal_left_behind() {
   if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
   if (Status loaded = load_older(); !loaded.ok()) return loaded;
   for (Segment& segment : segments_)
-    if (segment.view != nullptr && !segment.view->extent().footer) segment.to_seal = true;
+    if (segment.view != nullptr && !segment.view->extent().footer) segment.to_seal = has_to_seal_ = true;
   return {};
 }
 
