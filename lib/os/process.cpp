@@ -81,8 +81,7 @@ std::optional<bool> is_alive(const ProcessIdentity& process) {
 }
 
 ForkMark::ForkMark() noexcept : pid_(::getpid()) {
-  void* const page =
-      ::mmap(nullptr, kMarkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const page = ::mmap(nullptr, kMarkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return;
   if (::madvise(page, kMarkBytes, MADV_WIPEONFORK) != 0) {
     (void)::munmap(page, kMarkBytes);

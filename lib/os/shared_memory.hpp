@@ -15,6 +15,11 @@
 
 namespace restante::os {
 
+/// Nanoseconds since some moment that is the same for all processes of the machine.
+[[nodiscard]] inline std::int64_t steady_ns() noexcept {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 /// A mapping of a file, or of nothing. Movable; unmapped when it goes, also in a forked child.
 class SharedMapping {
  public:

@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "os/shared_memory.hpp"
 #include "redo/log.hpp"
 
 namespace restante {
@@ -22,6 +23,14 @@ constexpr int kMostYields = 16;
 Status RedoLog::Impl::not_durable() const {
   return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", poison_cause()),
                 "close every handle of the log, in every process, and open it again");
+}
+
+Status RedoLog::Impl::acknowledge(Lsn lsn, Sync sync) {
+  if (sync == Sync::lazy) return {};
+  const std::int64_t interval_ns = std::chrono::nanoseconds(options_.sync_interval).count();
+  const std::int64_t since_ns = os::steady_ns() - control_->page().synced_ns.load(std::memory_order_relaxed);
+  if (sync == Sync::interval && since_ns < interval_ns) return {};
+  return wait_durable(lsn);
 }
 
 Status RedoLog::Impl::wait_durable(Lsn lsn) {
@@ -74,6 +83,8 @@ Status RedoLog::Impl::lead_sync(bool after_death) {
   if (done.ok()) {
     const redo::WriterState& target = current->state;
     if (after_death) done = write_again(current->fd->get(), target);
+    // Before the sync: what is written while it runs waits for the next.
+    page.synced_ns.store(os::steady_ns(), std::memory_order_relaxed);
     // Whatever lies in an older segment was synced when it was rolled.
     if (done.ok()) done = io_.fdatasync(current->fd->get());
     // A failure elsewhere has fixed how far recovery will go; nothing beyond may be acknowledged (R7). A roll
@@ -89,7 +100,8 @@ Status RedoLog::Impl::lead_sync(bool after_death) {
   page.sync_holder.store(redo::kNoOwner, std::memory_order_relaxed);
   if (after_death) page.sync_lock.repaired();
   page.sync_lock.unlock();
-  // First whoever leads the next, while this one wakes those whom it served. Whom the dead served nobody knows.
+  // First whoever leads the next, while this one wakes those whom it served. Whom the dead served nobody
+  // knows.
   if (after_death)
     page.rounds[(round + 1) % 2].signal();
   else

@@ -185,10 +185,8 @@ Result<Transaction> RedoLog::Impl::begin(std::string_view account_id, std::span<
   transaction->origin = options.origin;
   // From here on its destruction leaves the transaction in doubt, which is what a failure is.
   Transaction result(std::move(transaction));
-  if (options.sync == Sync::durable) {
-    if (Status durable = wait_durable(placed->lsn); !durable.ok()) return durable;
-  }
-  (void)seal_pending();  // the transaction has begun; whoever rolls or opens next reports what is wrong
+  if (Status durable = acknowledge(placed->lsn, options.sync); !durable.ok()) return durable;
+  seal_rolled();
   return result;
 }
 
@@ -199,10 +197,8 @@ Result<Lsn> RedoLog::Impl::append(std::string_view account_id, std::span<const O
   if (!intent.ok()) return intent.status();
   const Result<Placed> placed = log_intent(*intent, options, nullptr);
   if (!placed.ok()) return placed.status();
-  if (options.sync == Sync::durable) {
-    if (Status durable = wait_durable(placed->lsn); !durable.ok()) return durable;
-  }
-  (void)seal_pending();
+  if (Status durable = acknowledge(placed->lsn, options.sync); !durable.ok()) return durable;
+  seal_rolled();
   return placed->lsn;
 }
 
@@ -241,10 +237,8 @@ Result<Lsn> RedoLog::Impl::end_transaction(Transaction::Impl& transaction, bool 
     transaction.ended = true;
   }
   control_->page().ended.signal();
-  if (sync == Sync::durable) {
-    if (Status durable = wait_durable(lsn); !durable.ok()) return durable;
-  }
-  (void)seal_pending();
+  if (Status durable = acknowledge(lsn, sync); !durable.ok()) return durable;
+  seal_rolled();
   return lsn;
 }
 
@@ -271,7 +265,7 @@ Status RedoLog::Impl::touch(std::string_view account_id) {
     lsn = noted->second;
   }
   if (Status durable = wait_durable(lsn); !durable.ok()) return durable;
-  (void)seal_pending();
+  seal_rolled();
   return {};
 }
 

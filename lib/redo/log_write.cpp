@@ -16,6 +16,8 @@ namespace {
 
 // A clock step record and what stands before a mark.
 constexpr std::uint64_t kStepRoom = 128;
+/// Hosts call `maintain` every minute or so.
+constexpr std::chrono::nanoseconds kHousekeepingTrust = std::chrono::minutes(5);
 
 }  // namespace
 
@@ -52,9 +54,15 @@ Status RedoLog::Impl::poison(const Status& cause) {
   return not_durable();
 }
 
+bool RedoLog::Impl::is_too_old() const {
+  if (options_.segment_age.count() == 0 || state_.records == 0) return false;
+  const std::int64_t age_us = options_.clock->now().us - state_.first_time_us;
+  return age_us >= std::chrono::microseconds(options_.segment_age).count();
+}
+
 Status RedoLog::Impl::make_room(std::uint64_t bytes, std::uint64_t reserve) {
   const std::uint64_t needed = kStepRoom + bytes + reserve + state_.reserved + redo::kTailRoom;
-  if (state_.position + needed <= state_.capacity) return {};
+  if (state_.position + needed <= state_.capacity && !is_too_old()) return {};
   return roll_now(needed);
 }
 
@@ -277,6 +285,12 @@ Status RedoLog::Impl::seal_pending() {
   return {};
 }
 
+void RedoLog::Impl::seal_rolled() {
+  if (!has_to_seal_) return;
+  const std::int64_t last_ns = control_->page().maintained_ns.load();
+  if (last_ns == 0 || os::steady_ns() - last_ns > kHousekeepingTrust.count()) (void)seal_pending();
+}
+
 // Rolled by somebody who did not live to seal it.
 Status RedoLog::Impl::seal_left_behind() {
   const Result<SealHold> sealing = hold_seals();
@@ -300,6 +314,14 @@ Status RedoLog::Impl::roll() {
 
 Status RedoLog::Impl::maintain() {
   if (Status usable = check_usable(); !usable.ok()) return usable;
+  control_->page().maintained_ns.store(os::steady_ns());
+  {
+    const Result<Hold> held = hold();
+    if (!held.ok()) return held.status();
+    if (is_too_old()) {
+      if (Status rolled = roll_now(0); !rolled.ok()) return rolled;
+    }
+  }
   if (Status left = seal_left_behind(); !left.ok()) return left;
   if (Status sealed = seal_pending(); !sealed.ok()) return sealed;
   // Without a spare the next roll makes its own.
