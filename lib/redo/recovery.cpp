@@ -55,6 +55,9 @@ bool belongs(std::string_view name) {
 
 Result<FoundLog> find_log(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
                           const std::string& path) {
+  // The name of a segment that a killed process made last may be in the cache only, and the segment before is
+  // sealed because of it.
+  if (Status synced = io.fsync(directory->get()); !synced.ok()) return synced;
   const Result<std::vector<os::DirEntry>> entries = io.list(directory->get());
   if (!entries.ok()) return entries.status();
   FoundLog log;
