@@ -28,9 +28,9 @@ struct Found {
 };
 
 /// Committed transactions; what went wrong while reading them is added to `problem`.
-std::vector<Found> read_all(const RedoLog& log, const std::string& account, std::string& problem) {
+std::vector<Found> read_all(const RedoLog& log, Lsn after, const std::string& account, std::string& problem) {
   std::vector<Found> all;
-  const Result<std::unique_ptr<TransactionCursor>> cursor = log.read({0, UINT64_MAX, account});
+  const Result<std::unique_ptr<TransactionCursor>> cursor = log.read({after, UINT64_MAX, account});
   if (!cursor.ok()) problem = cursor.status().to_string();
   while (problem.empty()) {
     LoggedTransaction transaction;
@@ -41,6 +41,14 @@ std::vector<Found> read_all(const RedoLog& log, const std::string& account, std:
                    transaction.commit_lsn, std::move(transaction.operations)});
   }
   return all;
+}
+
+std::string kind_of(const RedoLog& log, Lsn lsn) {
+  const Result<std::unique_ptr<RedoLog::RecordCursor>> cursor = log.records({lsn - 1, lsn, {}});
+  RecordInfo record;
+  if (!cursor.ok()) return {};
+  const Result<bool> found = (*cursor)->next(record);
+  return found.ok() && *found ? std::string(record.kind) : std::string();
 }
 
 bool takes_effect(const LogHistory::Event& event) {
@@ -70,6 +78,13 @@ std::optional<Lsn> LogHistory::lowest_consumer() const {
   return lowest;
 }
 
+// Segments go one by one: of what all consumers are past, the last ones may be there without what they refer
+// to.
+Lsn LogHistory::first_read(const RedoLog& log) const {
+  const Lsn first = log.segments().front().first_lsn;
+  return first == 1 ? 0 : std::max(first - 1, lowest_consumer().value_or(0));
+}
+
 std::string LogHistory::check_opened(RedoLog& log) {
   if (log.end() < durable_)
     return text("acknowledged up to LSN ", durable_, ", and the log ends at ", log.end());
@@ -86,7 +101,7 @@ std::string LogHistory::settle(const RedoLog& log) {
   if (!doubtful_) return {};
   Event doubtful = *std::exchange(doubtful_, std::nullopt);
   std::string problem;
-  const std::vector<Found> found = read_all(log, {}, problem);
+  const std::vector<Found> found = read_all(log, first_read(log), {}, problem);
   if (!problem.empty()) return problem;
   const std::map<Lsn, Event> open = this->open();
   const std::vector<RedoLog::Unfinished> unfinished = log.unfinished();
@@ -116,9 +131,9 @@ std::string LogHistory::settle(const RedoLog& log) {
 }
 
 std::string LogHistory::check(const RedoLog& log) const {
-  for (const auto part : {&LogHistory::check_transactions, &LogHistory::check_accounts,
-                          &LogHistory::check_unfinished, &LogHistory::check_records,
-                          &LogHistory::check_contents}) {
+  for (const auto part :
+       {&LogHistory::check_transactions, &LogHistory::check_accounts, &LogHistory::check_unfinished,
+        &LogHistory::check_records, &LogHistory::check_contents}) {
     if (std::string wrong = (this->*part)(log); !wrong.empty()) return wrong;
   }
   return check_segments(log);
@@ -126,17 +141,19 @@ std::string LogHistory::check(const RedoLog& log) const {
 
 std::string LogHistory::check_transactions(const RedoLog& log) const {
   std::string problem;
-  const std::vector<Found> found = read_all(log, {}, problem);
+  const std::vector<Found> found = read_all(log, first_read(log), {}, problem);
   if (!problem.empty()) return problem;
-  const Lsn first = log.segments().front().first_lsn;
+  const Lsn first = first_read(log);
   std::vector<Event> expected;
   for (const Event& event : events_)
-    if (takes_effect(event) && event.lsn >= first && event.lsn <= log.durable_end()) expected.push_back(event);
+    if (takes_effect(event) && event.lsn > first && event.lsn <= log.durable_end()) expected.push_back(event);
   for (std::size_t i = 0; i < std::max(expected.size(), found.size()); ++i) {
-    if (i == expected.size()) return text("transaction ", found[i].id, " at ", found[i].lsn, " is one too many");
+    if (i == expected.size())
+      return text("transaction ", found[i].id, " at ", found[i].lsn, " is one too many");
     const Event& event = expected[i];
     if (i == found.size()) return text("transaction ", event.id, " at ", event.lsn, " is missing at the end");
-    const bool is_same = found[i].id == event.id && found[i].account == event.account && found[i].lsn == event.lsn;
+    const bool is_same =
+        found[i].id == event.id && found[i].account == event.account && found[i].lsn == event.lsn;
     if (!is_same)
       return text("expected ", event.id, " at ", event.lsn, ", found ", found[i].id, " at ", found[i].lsn);
   }
@@ -144,15 +161,15 @@ std::string LogHistory::check_transactions(const RedoLog& log) const {
 }
 
 std::string LogHistory::check_accounts(const RedoLog& log) const {
-  const Lsn first = log.segments().front().first_lsn;
+  const Lsn first = first_read(log);
   std::map<std::string, std::vector<std::string>> expected;
   for (const Event& event : events_)
-    if (takes_effect(event) && event.lsn >= first && event.lsn <= log.durable_end())
+    if (takes_effect(event) && event.lsn > first && event.lsn <= log.durable_end())
       expected[event.account].push_back(event.id);
   for (const auto& [account, ids] : expected) {
     std::string problem;
     std::vector<std::string> found;
-    for (const Found& each : read_all(log, account, problem)) found.push_back(each.id);
+    for (const Found& each : read_all(log, first_read(log), account, problem)) found.push_back(each.id);
     if (!problem.empty()) return problem;
     if (found != ids) return text("account ", account, " has other transactions when read alone");
   }
@@ -163,7 +180,8 @@ std::string LogHistory::check_unfinished(const RedoLog& log) const {
   std::map<Lsn, Event> expected = open();
   for (const RedoLog::Unfinished& each : log.unfinished()) {
     const auto event = expected.find(each.begin_lsn);
-    if (event == expected.end()) return text("transaction ", each.begin_lsn, " is unfinished and should not be");
+    if (event == expected.end())
+      return text("transaction ", each.begin_lsn, " is unfinished and should not be");
     if (event->second.account != each.account_id)
       return text("transaction ", each.begin_lsn, " is unfinished of another account");
     expected.erase(event);
@@ -194,9 +212,9 @@ std::string LogHistory::check_records(const RedoLog& log) const {
 }
 
 std::string LogHistory::check_contents(const RedoLog& log) const {
-  const Lsn first = log.segments().front().first_lsn;
+  const Lsn first = first_read(log);
   for (const Event& event : events_) {
-    if (!event.content || event.lsn < first) continue;
+    if (!event.content || event.lsn <= first) continue;
     const Result<std::unique_ptr<ContentReader>> reader = log.open_content(*event.content);
     if (!reader.ok()) return text("content of ", event.id, ": ", reader.status().to_string());
     Bytes bytes;
@@ -214,13 +232,15 @@ std::string LogHistory::check_contents(const RedoLog& log) const {
 
 std::string LogHistory::check_consumers(const RedoLog& log) {
   std::map<std::string, Position> found;
-  for (const Consumer& consumer : log.consumers()) found[consumer.name] = {consumer.position, consumer.position};
+  for (const Consumer& consumer : log.consumers())
+    found[consumer.name] = {consumer.position, consumer.position};
   for (const auto& [name, position] : consumers_) {
     const auto each = found.find(name);
     if (each == found.end() && position.at_least == 0) continue;
     if (each == found.end()) return text("consumer ", name, " is gone");
     if (each->second.at_least < position.at_least || each->second.at_least > position.at_most)
-      return text("consumer ", name, " is at ", each->second.at_least, " and should be at ", position.at_least);
+      return text("consumer ", name, " is at ", each->second.at_least, " and should be at ",
+                  position.at_least);
   }
   consumers_ = std::move(found);
   const Lsn first = log.segments().front().first_lsn;
@@ -229,13 +249,17 @@ std::string LogHistory::check_consumers(const RedoLog& log) {
   return {};
 }
 
-// Whoever was touched or appended to since the log was last closed in order.
-std::string LogHistory::check_reconcile(const RedoLog& log) const {
+// Whoever was touched or appended to since the log was last closed in order, as far as it is kept.
+std::string LogHistory::check_reconcile(const RedoLog& log) {
+  // The mark that closes is the only record that can have come since.
+  const std::optional<Lsn> closing = std::exchange(closing_, std::nullopt);
+  if (closing && log.end() > *closing && kind_of(log, log.end()) == "mark") opened_ = log.end() + 1;
   const std::vector<std::string> listed = log.accounts_to_reconcile();
   const std::set<std::string> names(listed.begin(), listed.end());
+  const Lsn first = log.segments().front().first_lsn;
   for (const Event& event : events_) {
     const bool counts = event.kind == Event::touch || event.kind == Event::append;
-    if (counts && event.lsn >= opened_ && !names.contains(event.account))
+    if (counts && event.lsn >= std::max(opened_, first) && !names.contains(event.account))
       return text("account ", event.account, " changed at ", event.lsn, " and is not to be reconciled");
   }
   return {};

@@ -2,8 +2,8 @@
 // What a redo log owes: every call that was answered, and what may be found after a crash because of it.
 //
 // The history is a list of records that change something, in the order of their LSNs. A crash may cut it
-// behind the last LSN that was acknowledged; it may not take anything out, turn anything round or say anything
-// twice. One call can have been under way: what it would have written may be found at the end.
+// behind the last LSN that was acknowledged; it may not take anything out, turn anything round or say
+// anything twice. One call can have been under way: what it would have written may be found at the end.
 
 #include <restante/redo_log.hpp>
 
@@ -32,8 +32,10 @@ class LogHistory {
   /// The call failed in a way that does not tell what was written.
   void in_doubt(const Event& event) { doubtful_ = event; }
   void durable(Lsn lsn) { durable_ = std::max(durable_, lsn); }
-  /// Everything that was written is durable, and the log was marked as closed.
+  /// The log was closed in order, so everything that was written is durable.
   void closed(Lsn end);
+  /// It is not known how far closing got.
+  void closing(Lsn end) { closing_ = end; }
 
   void content(const ContentRef& ref, Bytes bytes) { contents_[ref.digest] = std::move(bytes); }
   void consumer(const std::string& name, Lsn position) { consumers_[name] = {position, position}; }
@@ -54,6 +56,8 @@ class LogHistory {
     Lsn at_least = 0;
     Lsn at_most = 0;
   };
+  /// What is read comes behind this.
+  [[nodiscard]] Lsn first_read(const RedoLog& log) const;
   [[nodiscard]] std::string settle(const RedoLog& log);
   [[nodiscard]] std::string check_transactions(const RedoLog& log) const;
   [[nodiscard]] std::string check_accounts(const RedoLog& log) const;
@@ -61,7 +65,7 @@ class LogHistory {
   [[nodiscard]] std::string check_records(const RedoLog& log) const;
   [[nodiscard]] std::string check_contents(const RedoLog& log) const;
   [[nodiscard]] std::string check_consumers(const RedoLog& log);
-  [[nodiscard]] std::string check_reconcile(const RedoLog& log) const;
+  [[nodiscard]] std::string check_reconcile(const RedoLog& log);
   [[nodiscard]] static std::string check_segments(const RedoLog& log);
 
   std::vector<Event> events_;
@@ -69,6 +73,7 @@ class LogHistory {
   Lsn durable_ = 0;
   /// The first LSN behind the last close in order.
   Lsn opened_ = 1;
+  std::optional<Lsn> closing_;
   std::map<Digest, Bytes> contents_;
   std::map<std::string, Position> consumers_;
 };

@@ -69,12 +69,14 @@ bool LogRun::open() {
   Result<RedoLog> opened = redo::open_log(std::string(kPath), options, hooks);
   if (!opened.ok()) {
     tell("open: ", opened.status().to_string());
-    const bool is_explained = disk_.is_down() || disk_.failed_syncs() != failures;
+    const bool is_full = opened.status().code() == Code::no_space && is_full_;
+    const bool is_explained = disk_.is_down() || disk_.failed_syncs() != failures || is_full;
+    fill(false);
     if (!is_explained) wrong("open: " + opened.status().to_string());
     return false;
   }
   log_ = std::move(*opened);
-  tell("opened, end ", log_->end(), ", segment ", log_->sequence());
+  tell("opened, end ", log_->end(), ", segment ", log_->sequence(), ":", disk_.describe(std::string(kPath)));
   const std::string problem = history_.check_opened(*log_);
   const bool is_explained = disk_.is_down() || disk_.failed_syncs() != failures;
   if (!problem.empty() && !is_explained) wrong("after recovery: " + problem);
@@ -91,7 +93,11 @@ void LogRun::close() {
   log_.reset();
   const bool is_closed = !failed_ && !disk_.is_down() && disk_.failed_syncs() == failures;
   tell("closed", is_closed ? "" : ", with a failure", " at ", end);
-  if (is_closed) history_.closed(end);
+  if (is_closed) {
+    history_.closed(end);
+  } else {
+    history_.closing(end);
+  }
 }
 
 void LogRun::restart() {
@@ -100,7 +106,7 @@ void LogRun::restart() {
   held_.clear();
   log_.reset();
   failed_ = false;
-  disk_.fill(false);
+  fill(false);
   if (kills) {
     tell("all processes killed");
     disk_.restart_processes();
@@ -110,6 +116,7 @@ void LogRun::restart() {
          static_cast<int>(crash.metadata));
     disk_.restart_machine(crash);
   }
+  tell("  there is", disk_.describe(std::string(kPath)));
 }
 
 void LogRun::live(int steps) {
@@ -117,13 +124,15 @@ void LogRun::live(int steps) {
     if (failed_) {
       // Only closing is left; the next opener does not believe the cache.
       close();
-      if (one_in(2) || !open()) return;
+      if (one_in(2)) return;
     }
+    if (!log_ && !open()) return;
     step();
     note_durable();
-    if (one_in(20) && wrong_.empty() && !disk_.is_down() && !failed_) {
+    if (one_in(20) && wrong_.empty() && !disk_.is_down() && log_ && !failed_) {
       const std::string problem = history_.check(*log_);
-      if (!problem.empty() && !disk_.is_down() && disk_.failed_syncs() == 0) wrong("while it is open: " + problem);
+      if (!problem.empty() && !disk_.is_down() && disk_.failed_syncs() == 0)
+        wrong("while it is open: " + problem);
     }
   }
 }
@@ -386,15 +395,20 @@ void LogRun::housekeeping() {
     default:
       tell("close and open");
       close();
-      if (!disk_.is_down() && !open()) return;
+      if (!disk_.is_down()) (void)open();
   }
+}
+
+void LogRun::fill(bool is_full) {
+  is_full_ = is_full;
+  disk_.fill(is_full);
 }
 
 void LogRun::trouble() {
   if (dangers_.full_disks && one_in(3)) {
     const bool is_full = one_in(2);
     tell(is_full ? "the disk is full" : "the disk has room");
-    disk_.fill(is_full);
+    fill(is_full);
   } else if (dangers_.failing_syncs && one_in(4)) {
     tell("a sync will fail");
     disk_.fail_sync(below(4));

@@ -31,9 +31,10 @@ class LogRun {
 
   /// Goes on through so many crashes. Returns what is wrong, nothing if all is well.
   [[nodiscard]] std::string play(int crashes);
-  /// The same calls for every `n`: stops the machine at the n-th change and recovers. `is_over` is set when the
-  /// run ends before that.
-  [[nodiscard]] std::string play_until(std::uint64_t n, const SimulatedDisk::Crash& crash, int steps, bool& is_over);
+  /// The same calls for every `n`: stops the machine at the n-th change and recovers. `is_over` is set when
+  /// the run ends before that.
+  [[nodiscard]] std::string play_until(std::uint64_t n, const SimulatedDisk::Crash& crash, int steps,
+                                       bool& is_over);
   /// What happened, for whoever has to find out why.
   [[nodiscard]] const std::string& story() const { return story_; }
 
@@ -75,6 +76,7 @@ class LogRun {
   void consume();
   void housekeeping();
   void trouble();
+  void fill(bool is_full);
   void note_durable();
 
   std::mt19937_64 engine_;
@@ -86,6 +88,7 @@ class LogRun {
   std::vector<Held> held_;
   std::optional<Bytes> last_content_;
   int number_ = 0;
+  bool is_full_ = false;
   bool failed_ = false;  // the log is poisoned
   std::string wrong_;
   std::string story_;

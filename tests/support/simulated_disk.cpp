@@ -321,6 +321,15 @@ std::map<std::string, Bytes> SimulatedDisk::files(const std::string& path) const
   return all;
 }
 
+std::string SimulatedDisk::describe(const std::string& path) const {
+  std::string text;
+  const Result<Place> place = find(AT_FDCWD, path);
+  if (!place.ok() || place->node == nullptr) return text;
+  for (const auto& [name, node] : place->node->names)
+    text += " " + name + "#" + std::to_string(node->number) + "(" + std::to_string(node->bytes.size()) + ")";
+  return text;
+}
+
 bool SimulatedDisk::has_unsynced() const {
   bool found = false;
   for_each(root_, [&](Node& node) { found = found || !node.changes.empty(); });
@@ -339,13 +348,20 @@ Result<SimulatedDisk::Place> SimulatedDisk::find(int dirfd, const std::string& n
   place.node = name.starts_with('/') || dirfd == AT_FDCWD ? root_ : node_of(dirfd);
   if (place.node == nullptr) return failure(Code::io, "this is no directory of it");
   std::string_view left = name;
+  std::vector<NodePtr> above;
   while (!left.empty()) {
     const std::size_t slash = left.find('/');
     const std::string part(left.substr(0, slash));
     left.remove_prefix(slash == std::string_view::npos ? left.size() : slash + 1);
     if (part.empty() || part == ".") continue;
+    if (part == ".." && !above.empty()) {
+      place.node = std::exchange(above.back(), nullptr);
+      above.pop_back();
+      continue;
+    }
     if (place.node == nullptr || place.node->type != os::FileType::directory)
       return failure(Code::not_found, "no " + name);
+    above.push_back(place.node);
     place.directory = place.node;
     place.name = part;
     const auto found = place.directory->names.find(part);

@@ -85,6 +85,8 @@ class SimulatedDisk final : public os::Io {
 
   /// Names and bytes of a directory's files, as processes see them.
   [[nodiscard]] std::map<std::string, Bytes> files(const std::string& path) const;
+  /// The files of a directory with number and size, for messages.
+  [[nodiscard]] std::string describe(const std::string& path) const;
   /// Whether a crash may lose something that is in the cache.
   [[nodiscard]] bool has_unsynced() const;
 
