@@ -30,9 +30,10 @@ Result<RedoLog::Impl::StageHold> RedoLog::Impl::hold_stage() {
   const os::RobustMutex::Taken taken =
       page.stage_lock.lock_until(std::chrono::steady_clock::now() + options_.deadline);
   if (taken == os::RobustMutex::Taken::no) {
-    return Status(Code::busy, base::cat("a process that writes to the redo log in ", base::escape(path_),
-                                        " does not go on"),
-                  "let that process go on, or end it");
+    return Status(
+        Code::busy,
+        base::cat("a process that writes to the redo log in ", base::escape(path_), " does not go on"),
+        "let that process go on, or end it");
   }
   // What was half written is written again: only the word behind it counts.
   if (taken == os::RobustMutex::Taken::from_the_dead) page.stage_lock.repaired();
@@ -153,7 +154,8 @@ Status RedoLog::Impl::write_left(const redo::SegmentHeader& header, int fd) {
     if (!redo::body_is_intact(*head, rest.first(static_cast<std::size_t>(head->padded_length())))) break;
     whole += head->padded_length();
   }
-  return os::write_all_at(io_, fd, ByteView(left->bytes).first(static_cast<std::size_t>(whole)), left->offset);
+  return os::write_all_at(io_, fd, ByteView(left->bytes).first(static_cast<std::size_t>(whole)),
+                          left->offset);
 }
 
 }  // namespace v0

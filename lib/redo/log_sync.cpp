@@ -89,7 +89,8 @@ Status RedoLog::Impl::lead_sync(bool after_death) {
   page.sync_holder.store(redo::kNoOwner, std::memory_order_relaxed);
   if (after_death) page.sync_lock.repaired();
   page.sync_lock.unlock();
-  // First whoever leads the next, while this one wakes those whom it served. Whom the dead served nobody knows.
+  // First whoever leads the next, while this one wakes those whom it served. Whom the dead served nobody
+  // knows.
   if (after_death)
     page.rounds[(round + 1) % 2].signal();
   else

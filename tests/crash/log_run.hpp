@@ -88,6 +88,7 @@ class LogRun {
   std::vector<Held> held_;
   std::optional<Bytes> last_content_;
   int number_ = 0;
+  std::uint64_t failures_before_ = 0;  // failed syncs when the log was opened
   bool is_full_ = false;
   bool failed_ = false;  // the log is poisoned
   std::string wrong_;

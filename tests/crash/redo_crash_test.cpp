@@ -26,7 +26,7 @@ void play(std::string_view name, int few, int many, const LogRun::Dangers& dange
     LogRun run(seed, dangers);
     const std::string wrong = run.play(6);
     if (wrong.empty()) continue;
-    std::cout << "RESTANTE_CRASH_SEED=" << seed << ": " << wrong << "\n";
+    std::cout << "RESTANTE_CRASH_SEED=" << seed << ": " << wrong << std::endl;
     if (std::getenv("RESTANTE_CRASH_SEED") != nullptr) std::cout << run.story();
     if (++failures == kEnough) break;
   }
