@@ -142,7 +142,8 @@ void Protocol::die(State state, int number, std::vector<State>& out) const {
 
 void Protocol::end_op(Process& process, bool ok) const {
   process.lsn = process.then = process.target_end = process.target_sequence = 0;
-  process.covered = process.after_death = process.failed = process.serving = process.round = 0;
+  process.covered = process.after_death = process.failed = process.serving = process.round =
+      process.round_end = 0;
   process.seen[0] = process.seen[1] = 0;
   ++process.op;
   process.at = hold;
@@ -408,7 +409,7 @@ void Protocol::step_sync(State& state, Process& process, int number, bool& stays
     case new_round:  // lead_sync: page.round.store
       process.round = static_cast<std::uint8_t>(state.round + 1);
       state.round = process.round;
-      state.round_end = state.end;
+      state.round_end = process.round_end = state.end;
       process.at = sync_stage_lock;
       return;
     case sync_stage_lock:  // write_out: hold_stage
@@ -515,7 +516,8 @@ void Protocol::step_wake(State& state, Process& process, bool& stays, std::vecto
     if (is(Broken::signal_before_durable)) return process.at = store_durable;
     process.at = process.then;
     if (process.failed != 0 && process.then == see) end_op(process, false);
-    process.round = process.target_end = process.target_sequence = 0;
+    process.round = process.round_end = process.target_end = process.target_sequence = process.after_death =
+        0;
     return process.at;
   };
   switch (process.at) {
@@ -530,11 +532,15 @@ void Protocol::step_wake(State& state, Process& process, bool& stays, std::vecto
     case wake_next_call: {  // … and FUTEX_WAKE, of one, or of all if nobody knows whom the dead served
       process.at = wake_served;
       if (state.waiters[next] == 0) return;
+      // Who wrote between the beginning of the round and the write waits for the next one and was served by
+      // this: he would return, and lead nothing.
+      const bool serves_some =
+          process.target_end > process.round_end && !is(Broken::one_is_woken_whoever_was_served);
       const State before = state;
       bool woke = false;
       for (int i = 0; i < kMostProcesses; ++i) {
         if (before.processes[i].at != asleep || before.processes[i].serving != next) continue;
-        if (process.after_death != 0) {
+        if (process.after_death != 0 || serves_some) {
           state.processes[i].at = leave;
           continue;
         }

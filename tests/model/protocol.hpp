@@ -48,6 +48,7 @@ enum class Broken : std::uint8_t {
   written_before_write,
   no_word_of_next_leader,
   next_leader_is_served,
+  one_is_woken_whoever_was_served,
   signal_before_durable,
   seen_after_durable,
   sleeps_by_wrong_round,
@@ -78,6 +79,7 @@ struct State {
     std::uint8_t seen[2] = {0, 0};
     std::uint8_t serving = 0;
     std::uint8_t round = 0;
+    std::uint8_t round_end = 0;
     std::uint8_t open_lsn = 0;  // the transaction that it began
 
     bool operator==(const Process&) const = default;
