@@ -85,6 +85,16 @@ Status write_all_at(Io& io, int fd, ByteView bytes, std::uint64_t offset) {
   return {};
 }
 
+Status write_again(Io& io, int fd, std::uint64_t begin, std::uint64_t end) {
+  Bytes bytes;
+  for (; begin < end; begin += bytes.size()) {
+    bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(end - begin, base::kReadStepBytes)));
+    if (Status read = read_exactly_at(io, fd, bytes, begin); !read.ok()) return read;
+    if (Status written = write_all_at(io, fd, bytes, begin); !written.ok()) return written;
+  }
+  return {};
+}
+
 Result<Bytes> read_file(Io& io, int dirfd, const std::string& name, std::uint64_t limit) {
   const Result<Fd> fd = io.open_at(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
   if (!fd.ok()) return fd.status();

@@ -23,6 +23,10 @@ inline constexpr std::string_view kTemporaryPrefix = ".restante-tmp-";
 /// Writes all of `bytes`, in as many calls as it takes; `io` when a call makes no progress.
 [[nodiscard]] Status write_all_at(Io& io, int fd, ByteView bytes, std::uint64_t offset);
 
+/// Writes the bytes from `begin` to `end` once more: the next sync is about them again, and fails if they
+/// cannot be written, even if somebody was told of that before. `damaged` when the file ends before.
+[[nodiscard]] Status write_again(Io& io, int fd, std::uint64_t begin, std::uint64_t end);
+
 /// The whole file. `no_space` past `limit` bytes, `invalid_argument` for what is not a regular file; a link
 /// as the last part is not followed, and a fifo in its place does not block.
 [[nodiscard]] Result<Bytes> read_file(Io& io, int dirfd, const std::string& name, std::uint64_t limit);

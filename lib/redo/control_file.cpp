@@ -28,6 +28,13 @@ std::uint32_t crc_of(ControlIdentity identity) {
   return base::crc32c(ByteView(reinterpret_cast<const std::uint8_t*>(&identity), sizeof identity));
 }
 
+// A sync that was under way when the failure was noted may have succeeded since, and acknowledged more.
+Watermark known_durable(const ControlPage& page) {
+  const DurableState durable = page.durable.load();
+  if (durable.lsn <= page.watermark.lsn) return page.watermark;
+  return {durable.sequence, durable.offset, durable.lsn};
+}
+
 // Nothing if what the page says of it cannot be.
 std::optional<StagedBytes> staged_in(const ControlPage& page) {
   const WriterState writer = page.writer.load();
@@ -155,7 +162,7 @@ Status ControlFile::make_page() {
   const Id128 boot_id = current_boot_id(io_);
   ControlPage& page = this->page();
   const bool is_same_boot = old && info->size == kControlBytes && old->boot_id == boot_id;
-  if (is_same_boot && page.poisoned.load() != 0) poison_before_ = page.watermark;
+  if (is_same_boot && page.poisoned.load() != 0) poison_before_ = page.watermark = known_durable(page);
   if (is_same_boot && !poison_before_ && page.ready.load() != 0) left_ = staged_in(page);
   page.ready.store(0);
   auto* const bytes = static_cast<std::uint8_t*>(mapping_.data());

@@ -13,6 +13,8 @@ struct FoundEnd {
   Lsn last_lsn = 0;
   /// The last record says that the log was closed, and nothing was in doubt.
   bool is_clean = false;
+  /// What lies before this is known to be on the disk, because a later record says so.
+  std::uint64_t synced_end = 0;
 };
 
 /// Tells a torn tail from damage: what cannot be read is damage if a later record proves that it was on the

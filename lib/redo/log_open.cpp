@@ -64,6 +64,14 @@ Result<os::Fd> open_directory(os::Io& io, const std::string& path, bool create) 
   return os::make_dirs(io, AT_FDCWD, path, 0700);
 }
 
+// The directory may have been made by a process that was killed before its name was on the disk. Where others
+// may not look at what it lies in, whoever made it had to see to that.
+Status sync_parent(os::Io& io, const std::string& path) {
+  const Result<os::Fd> parent = os::open_dir(io, path + "/..");
+  if (parent.status().code() == Code::permission) return {};
+  return parent.ok() ? io.fsync(parent->get()) : parent.status();
+}
+
 // A copy of the file may have lost the blocks that were allocated behind the records.
 bool has_blocks(os::Io& io, const os::Fd& fd, std::uint64_t from, std::uint64_t to) {
   const Status allocated = io.allocate(fd.get(), from, to - from);
@@ -211,6 +219,7 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   header.created_wall = options_.clock->now();
   header.created_commit = header.created_wall;
   consumers_ = {};
+  if (Status named = sync_parent(io_, path_); !named.ok()) return named;
   bool in_doubt = false;
   Result<Made> made = create_segment(header, redo::kTailRoom, false, &in_doubt);
   if (!made.ok()) return made.status().with_context("cannot make the redo log");
@@ -318,10 +327,14 @@ Result<redo::FoundEnd> RedoLog::Impl::end_of_newest(const redo::FoundSegment& fo
   const bool is_poisoned = poison && poison->sequence == header.sequence &&
                            poison->offset >= header.records_begin() && poison->lsn + 1 >= header.first_lsn;
   // Above the watermark the cache may hold what the disk does not (R7).
-  if (is_poisoned) return redo::FoundEnd{poison->offset, poison->lsn, false};
-  // What a killed writer left in the cache is made durable before anything is built on it.
+  if (is_poisoned) return redo::FoundEnd{poison->offset, poison->lsn, false, poison->offset};
+  // What a killed writer left in the cache is made durable before anything is built on it. Whoever was told
+  // that the disk does not take it may be dead, and nobody is told twice: so it is written once more.
+  Result<redo::FoundEnd> end = redo::find_end(*found.file, header, found.file_bytes);
+  if (!end.ok()) return end;
+  if (Status again = os::write_again(io_, fd, end->synced_end, end->end); !again.ok()) return again;
   if (Status synced = io_.fdatasync(fd); !synced.ok()) return synced;
-  return redo::find_end(*found.file, header, found.file_bytes);
+  return end;
 }
 
 // The segment that was being written.

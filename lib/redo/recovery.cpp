@@ -48,13 +48,16 @@ Status check_same_log(const std::vector<FoundSegment>& segments, const std::stri
 }
 
 bool belongs(std::string_view name) {
-  return name == kControlName || name == kConsumersName || name == kSpareName || name == "lost+found";
+  return name == kControlName || name == kConsumersName || name == "lost+found";
 }
 
 }  // namespace
 
 Result<FoundLog> find_log(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
                           const std::string& path) {
+  // The name of a segment that a killed process made last may be in the cache only, and the segment before is
+  // sealed because of it.
+  if (Status synced = io.fsync(directory->get()); !synced.ok()) return synced;
   const Result<std::vector<os::DirEntry>> entries = io.list(directory->get());
   if (!entries.ok()) return entries.status();
   FoundLog log;
@@ -62,8 +65,9 @@ Result<FoundLog> find_log(os::Io& io, const std::shared_ptr<const os::Fd>& direc
   for (const os::DirEntry& entry : *entries) {
     if (const std::optional<std::uint64_t> sequence = sequence_of_name(entry.name)) {
       sequences.push_back(*sequence);
-    } else if (entry.name.starts_with(os::kTemporaryPrefix)) {
-      // Left by a crash while a segment or a list was made; nothing refers to it.
+    } else if (entry.name.starts_with(os::kTemporaryPrefix) || entry.name == kSpareName) {
+      // Left by a crash while a segment or a list was made; nothing refers to it. A crash may have left the
+      // spare's name to what has become a segment since.
       const Status removed = io.unlink_at(directory->get(), entry.name);
       if (!removed.ok() && removed.code() != Code::not_found) return removed;
     } else if (!belongs(entry.name)) {

@@ -33,7 +33,7 @@ Result<Digest> sealed_digest(FileWindow& window, std::uint64_t end, ByteView ind
 Result<Seal> seal_segment(os::Io& io, int fd, const SegmentHeader& header, std::uint64_t end, Lsn last_lsn,
                           const IndexBuilder& builder) {
   Seal seal;
-  Bytes index = builder.encode(end, header.first_lsn, last_lsn, seal.footer);
+  const Bytes index = builder.encode(end, header.first_lsn, last_lsn, seal.footer);
   // The window wants an owner of the descriptor; the caller stays it.
   const auto borrowed = std::shared_ptr<const os::Fd>(new os::Fd(fd), [](const os::Fd* held) {
     (void)const_cast<os::Fd*>(held)->release();
@@ -48,9 +48,12 @@ Result<Seal> seal_segment(os::Io& io, int fd, const SegmentHeader& header, std::
   seal.sections = std::move(*sections);
 
   const Bytes footer = encode_footer(seal.footer);
-  index.insert(index.end(), footer.begin(), footer.end());
+  const std::uint64_t footer_at = end + index.size();
   if (Status written = os::write_all_at(io, fd, index, end); !written.ok()) return written;
-  if (Status cut = io.truncate(fd, end + index.size()); !cut.ok()) return cut;
+  // The footer vouches for the index, so a crash must not leave it alone.
+  if (Status synced = io.fdatasync(fd); !synced.ok()) return synced;
+  if (Status written = os::write_all_at(io, fd, footer, footer_at); !written.ok()) return written;
+  if (Status cut = io.truncate(fd, footer_at + footer.size()); !cut.ok()) return cut;
   if (Status synced = io.fsync(fd); !synced.ok()) return synced;
   return seal;
 }
