@@ -75,9 +75,9 @@ void RedoLog::Impl::let_others_write() const {
 Status RedoLog::Impl::lead_sync(bool after_death) {
   redo::ControlPage& page = control_->page();
   page.sync_holder.store(control_->slot(), std::memory_order_relaxed);
-  const std::uint64_t round = page.round.load().number + 1;
-  // Whoever writes from here on is served by the next round.
-  page.round.store({round, page.writer.load().end});
+  // Whoever writes from here on waits for the next round.
+  const redo::SyncRound round{page.round.load().number + 1, page.writer.load().end};
+  page.round.store(round);
   const Result<Current> current = write_out();
   Status done = current.status();
   if (done.ok()) {
@@ -101,12 +101,14 @@ Status RedoLog::Impl::lead_sync(bool after_death) {
   if (after_death) page.sync_lock.repaired();
   page.sync_lock.unlock();
   // First whoever leads the next, while this one wakes those whom it served. Whom the dead served nobody
-  // knows.
-  if (after_death)
-    page.rounds[(round + 1) % 2].signal();
+  // knows; and one who wrote while this round began waits for the next, but was served by this: woken alone,
+  // he would lead nothing.
+  os::SharedEvent& next = page.rounds[(round.number + 1) % 2];
+  if (after_death || (current.ok() && current->state.end > round.end))
+    next.signal();
   else
-    page.rounds[(round + 1) % 2].signal_one();
-  page.rounds[round % 2].signal();
+    next.signal_one();
+  page.rounds[round.number % 2].signal();
   page.synced.signal();
   return done;
 }
