@@ -58,6 +58,9 @@ inline constexpr std::uint64_t kSparseStep = 64;
 /// R14: smaller steps are left to NTP.
 inline constexpr std::int64_t kClockStepUs = 1'000'000;
 
+/// Contents of the newest segments that a process finds again without reading: half a megabyte of places.
+/// What is delivered to many comes within a few.
+inline constexpr std::size_t kMaxRecent = 4096;
 /// Contents handed out by `put_content` and not named by a record yet. Hosts name them at once.
 inline constexpr std::size_t kMaxHandedOut = 65'536;
 

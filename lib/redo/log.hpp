@@ -75,7 +75,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   void begin_with(const redo::WriterState& state);
   [[nodiscard]] Status not_continued() const;
   [[nodiscard]] Status too_many_open() const;
-  [[nodiscard]] Status adopt_recent();
+  [[nodiscard]] Status adopt_recent(const std::vector<redo::ContentPlace>& newest);
   void collect_reconcile(const redo::Replayed& replayed);
   [[nodiscard]] Status write_incarnation();
   /// The last handle: marks the end, syncs, unlocks.
@@ -231,16 +231,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status write_left(const redo::SegmentHeader& header, int fd);
 
   // --- segment_create.cpp ---------------------------------------------------------------------------
-  /// What this process has of the current segment.
-  struct Writer {
-    /// Where some of its records lie; those that others wrote are missing.
-    std::shared_ptr<redo::SparseTable> sparse = std::make_shared<redo::SparseTable>();
-    /// Null as soon as somebody else has written into the segment: then it is made from the file.
-    std::unique_ptr<redo::IndexBuilder> index;
-  };
   /// A segment that was made: where its records begin, and how many bytes it has.
   struct Made {
-    Writer writer;
     std::shared_ptr<const os::Fd> fd;
     std::uint64_t position = 0;
     std::uint64_t capacity = 0;
@@ -344,16 +336,10 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
     std::shared_ptr<const redo::SegmentHeader> header;
     /// Null for the one being written.
     std::shared_ptr<const redo::RawSegment> view;
-    /// What its index will be, if this process has written all of it.
-    std::shared_ptr<const redo::IndexBuilder> index;
     /// The lowest that its records refer to; 0 while that is not known.
     std::uint64_t lowest_sequence = 0;
-    /// This process has rolled it and has to seal it; `index` is made from its file if it is not there.
+    /// This process has rolled it and has to seal it.
     bool to_seal = false;
-  };
-  struct HandedOut {
-    redo::ContentPlace place;
-    bool referenced = false;
   };
 
   os::Io& io_;
@@ -376,10 +362,13 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   bool has_older_ = false;  // `segments_` has all that are kept
   /// One of them is to be sealed. Read without the mutex.
   std::atomic<bool> has_to_seal_{false};
-  Writer writer_;
+  /// Where some records of the current segment lie; those that others wrote are missing.
+  std::shared_ptr<redo::SparseTable> sparse_ = std::make_shared<redo::SparseTable>();
   std::unordered_map<std::string, Lsn> touched_;  // by this process in the current segment, by which record
   std::unordered_map<Digest, redo::ContentPlace> recent_;
-  std::unordered_map<Digest, HandedOut> handed_out_;
+  std::deque<Digest> recent_order_;  // may name some that are gone
+  /// By `put_content`, and not named by a record yet.
+  std::unordered_map<Digest, redo::ContentPlace> handed_out_;
   std::deque<Digest> handed_out_order_;
   std::multiset<std::uint64_t> streams_;  // first sequence of contents being written
   std::multiset<std::uint64_t> pins_;

@@ -162,7 +162,12 @@ bool RedoLog::Impl::is_near(const redo::ContentPlace& place) const {
 
 // With the lock: here, and where other processes find it.
 void RedoLog::Impl::remember(const redo::ContentPlace& place) {
-  recent_[place.content.digest] = place;
+  const auto [entry, is_new] = recent_.insert_or_assign(place.content.digest, place);
+  if (is_new) recent_order_.push_back(place.content.digest);
+  if (recent_order_.size() > redo::kMaxRecent) {
+    recent_.erase(recent_order_.front());
+    recent_order_.pop_front();
+  }
   redo::ContentSlot slot{};
   slot.digest = place.content.digest;
   slot.size = place.content.size;
@@ -177,8 +182,11 @@ void RedoLog::Impl::remember(const redo::ContentPlace& place) {
 std::optional<redo::ContentPlace> RedoLog::Impl::find_near(const ContentRef& content) const {
   std::optional<redo::ContentPlace> found;
   const auto known = recent_.find(content.digest);
+  const auto handed_out = handed_out_.find(content.digest);
   if (known != recent_.end()) {
     found = known->second;
+  } else if (handed_out != handed_out_.end()) {
+    found = handed_out->second;
   } else {
     const redo::ContentSlot slot = control_->page().contents[slot_of(content)];
     if (slot.digest != content.digest || slot.crc != crc_of(slot)) return std::nullopt;
@@ -191,21 +199,20 @@ std::optional<redo::ContentPlace> RedoLog::Impl::find_near(const ContentRef& con
 }
 
 void RedoLog::Impl::hand_out(const redo::ContentPlace& place) {
-  const auto [entry, is_new] = handed_out_.try_emplace(place.content.digest);
-  entry->second = {place, false};
+  const bool is_new = handed_out_.insert_or_assign(place.content.digest, place).second;
   keep_from(place.first_sequence);
   if (!is_new) return;
   handed_out_order_.push_back(place.content.digest);
-  if (handed_out_order_.size() <= redo::kMaxHandedOut) return;
-  handed_out_.erase(handed_out_order_.front());
-  handed_out_order_.pop_front();
+  // Those that were named meanwhile are in the order still.
+  if (handed_out_order_.size() > 2 * handed_out_.size() + 64)
+    std::erase_if(handed_out_order_, [this](const Digest& digest) { return !handed_out_.contains(digest); });
+  if (handed_out_.size() <= redo::kMaxHandedOut) return;
+  while (handed_out_.erase(handed_out_order_.front()) == 0) handed_out_order_.pop_front();
 }
 
+// A record names them: that keeps their segments from now on.
 void RedoLog::Impl::mark_referenced(const std::vector<ContentRef>& contents) {
-  for (const ContentRef& content : contents) {
-    const auto found = handed_out_.find(content.digest);
-    if (found != handed_out_.end()) found->second.referenced = true;
-  }
+  for (const ContentRef& content : contents) handed_out_.erase(content.digest);
 }
 
 std::vector<redo::ContentPlace> RedoLog::Impl::places_of(const std::vector<ContentRef>& contents) const {
@@ -221,9 +228,7 @@ std::vector<ContentRef> RedoLog::Impl::stale_of(const std::vector<ContentRef>& c
   for (const ContentRef& content : contents) {
     if (find_near(content)) continue;
     const auto found = handed_out_.find(content.digest);
-    if (found != handed_out_.end() && found->second.place.content == content && !found->second.referenced) {
-      stale.push_back(content);
-    }
+    if (found != handed_out_.end() && found->second.content == content) stale.push_back(content);
   }
   return stale;
 }

@@ -162,9 +162,8 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
   lowest = std::min(lowest, control_->lowest_kept());
   if (!streams_.empty()) lowest = std::min(lowest, *streams_.begin());
   if (!pins_.empty()) lowest = std::min(lowest, *pins_.begin());
-  for (const auto& [digest, handed_out] : handed_out_) {
-    if (!handed_out.referenced && is_near(handed_out.place))
-      lowest = std::min(lowest, handed_out.place.first_sequence);
+  for (const auto& [digest, place] : handed_out_) {
+    if (is_near(place)) lowest = std::min(lowest, place.first_sequence);
   }
   // What is kept keeps what it refers to, which may refer further back.
   for (std::size_t i = segments_.size(); i-- > 0 && segments_[i].header->sequence >= lowest;) {

@@ -155,7 +155,7 @@ Status RedoLog::Impl::join() {
   identity_.incarnation = header.incarnation;
   identity_.server = header.server;
   identity_.parent = header.parent;
-  segments_.push_back({found->file, found->header, nullptr, nullptr, 0, false});
+  segments_.push_back({found->file, found->header, nullptr, 0, false});
   consumers_version_ = state_.consumers_version - 1;
   return reload_consumers().code() == Code::damaged ? Status() : consumers_status_;
 }
@@ -225,7 +225,6 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
   if (!made.ok()) return made.status().with_context("cannot make the redo log");
   if (Status staged = begin_stage(header.sequence, made->position, made->filled, made->fd); !staged.ok())
     return staged;
-  writer_ = std::move(made->writer);
   add_current(header);
   redo::WriterState state;
   state.sequence = state.lowest_sequence = header.sequence;
@@ -241,7 +240,7 @@ Status RedoLog::Impl::make_log(const redo::FoundLog& found) {
 void RedoLog::Impl::add_current(const redo::SegmentHeader& header) {
   segments_.push_back(
       {std::make_shared<const redo::SegmentFile>(io_, directory_, redo::segment_name(header.sequence)),
-       std::make_shared<const redo::SegmentHeader>(header), nullptr, nullptr, header.sequence, false});
+       std::make_shared<const redo::SegmentHeader>(header), nullptr, header.sequence, false});
 }
 
 // What is on the disk when others come.
@@ -276,7 +275,7 @@ Status RedoLog::Impl::adopt_log(redo::FoundLog& found) {
 // An older segment: sealed, or its end is fixed by the header behind it.
 Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSegment& found,
                                                              const redo::SegmentHeader& next) {
-  Segment segment{found.file, found.header, nullptr, nullptr, found.header->sequence, false};
+  Segment segment{found.file, found.header, nullptr, found.header->sequence, false};
   const bool adjoins = next.sequence == found.header->sequence + 1;
   const bool agrees = found.seal && (!adjoins || (found.seal->footer.records_end == next.previous_end &&
                                                   found.seal->footer.last_lsn + 1 == next.first_lsn));
@@ -315,7 +314,6 @@ Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSe
   extent.first_time = index->first_time();
   extent.last_time = index->last_time();
   segment.view = std::make_shared<const redo::RawSegment>(found.file, found.header, extent);
-  if (!is_short) segment.index = std::make_shared<const redo::IndexBuilder>(std::move(*index));
   segment.to_seal = !is_short;
   if (segment.to_seal) has_to_seal_ = true;
   return segment;
@@ -358,10 +356,9 @@ Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   if (!replayed.ok()) return replayed.status();
 
   if (Status staged = begin_stage(header.sequence, end.end, end.end, fd); !staged.ok()) return staged;
-  for (const redo::SparseEntry& entry : replayed->index.sparse()) writer_.sparse->add(entry);
-  writer_.index = std::make_unique<redo::IndexBuilder>(std::move(replayed->index));
-  segments_.push_back({found.file, found.header, nullptr, nullptr, header.sequence, false});
-  const redo::IndexBuilder& index = *writer_.index;
+  const redo::IndexBuilder& index = replayed->index;
+  for (const redo::SparseEntry& entry : index.sparse()) sparse_->add(entry);
+  segments_.push_back({found.file, found.header, nullptr, header.sequence, false});
   redo::WriterState state;
   state.sequence = header.sequence;
   state.first_sequence = segments_.front().header->sequence;
@@ -384,7 +381,7 @@ Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   state.opened_sequence = closed_here ? header.sequence : header.opened_sequence;
   begin_with(state);
   if (Status opened = adopt_open(replayed->open); !opened.ok()) return opened;
-  if (Status recalled = adopt_recent(); !recalled.ok()) return recalled;
+  if (Status recalled = adopt_recent(index.contents()); !recalled.ok()) return recalled;
   if (!end.is_clean) collect_reconcile(*replayed);
   if (!goes_on) {
     if (Status rolled = roll_now(0, true); !rolled.ok()) return rolled;
@@ -406,7 +403,7 @@ Status RedoLog::Impl::adopt_open(const std::map<Lsn, redo::OpenTransaction>& ope
 }
 
 // What may be referred to: contents of the current segment and of those just before it.
-Status RedoLog::Impl::adopt_recent() {
+Status RedoLog::Impl::adopt_recent(const std::vector<redo::ContentPlace>& newest) {
   for (const Segment& segment : segments_) {
     if (segment.view == nullptr ||
         segment.header->sequence + redo::kContentReach < segments_.back().header->sequence) {
@@ -417,7 +414,7 @@ Status RedoLog::Impl::adopt_recent() {
     if (!contents.ok()) return contents.status();
     for (const redo::ContentPlace& place : *contents) remember(place);
   }
-  for (const redo::ContentPlace& place : writer_.index->contents()) remember(place);
+  for (const redo::ContentPlace& place : newest) remember(place);
   return {};
 }
 

@@ -147,8 +147,8 @@ Result<redo::SegmentViews> RedoLog::Impl::views() {
     extent.first_time = Time{state_.first_time_us};
     extent.last_time = Time{durable.commit_us};
     // The next record lies there: whoever comes back for it need not look for it.
-    writer_.sparse->add({durable.lsn + 1, durable.offset, Time{durable.commit_us}});
-    extent.sparse = writer_.sparse;
+    sparse_->add({durable.lsn + 1, durable.offset, Time{durable.commit_us}});
+    extent.sparse = sparse_;
     views.push_back(std::make_shared<const redo::RawSegment>(segment.file, segment.header, extent));
   }
   return views;

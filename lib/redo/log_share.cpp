@@ -71,8 +71,6 @@ Status RedoLog::Impl::refresh() {
   if (now.sequence != state_.sequence) {
     if (Status followed = follow_rolls(now); !followed.ok()) return followed;
   }
-  // The index is of use to whoever wrote everything that it is about.
-  if (writer_.index != nullptr && writer_.index->record_count() != now.records) writer_.index.reset();
   if (now.first_sequence > segments_.front().header->sequence) drop_removed(now.first_sequence);
   state_ = now;
   return {};
@@ -93,10 +91,9 @@ Status RedoLog::Impl::follow_rolls(const redo::WriterState& state) {
     if (!segments_.empty() && segments_.back().header->sequence + 1 == sequence)
       complete(segments_.back(), *header);
     segments_.push_back(
-        {file, std::make_shared<const redo::SegmentHeader>(std::move(*header)), nullptr, nullptr, 0, false});
+        {file, std::make_shared<const redo::SegmentHeader>(std::move(*header)), nullptr, 0, false});
   }
-  writer_ = {};
-  if (state.records == 0) writer_.index = std::make_unique<redo::IndexBuilder>(state.sequence);
+  sparse_ = std::make_shared<redo::SparseTable>();
   touched_.clear();
   const redo::WriterState before = std::exchange(state_, state);
   std::erase_if(recent_, [this](const auto& entry) { return !is_near(entry.second); });
@@ -138,7 +135,7 @@ Status RedoLog::Impl::load_older() {
     Result<redo::FoundSegment> found = redo::find_segment_file(io_, directory_, sequence);
     if (!found.ok() && found.status().code() == Code::not_found) break;  // removed meanwhile
     if (!found.ok()) return found.status();
-    Segment segment{found->file, found->header, nullptr, nullptr, 0, false};
+    Segment segment{found->file, found->header, nullptr, 0, false};
     if (found->seal) {
       segment.view = redo::sealed_segment(found->file, found->header, *found->seal);
       segment.lowest_sequence = found->seal->footer.lowest_sequence;
@@ -163,9 +160,8 @@ void RedoLog::Impl::update_keep() {
   std::uint64_t lowest = UINT64_MAX;
   if (!streams_.empty()) lowest = std::min(lowest, *streams_.begin());
   if (!pins_.empty()) lowest = std::min(lowest, *pins_.begin());
-  for (const auto& [digest, handed_out] : handed_out_) {
-    if (!handed_out.referenced && is_near(handed_out.place))
-      lowest = std::min(lowest, handed_out.place.first_sequence);
+  for (const auto& [digest, place] : handed_out_) {
+    if (is_near(place)) lowest = std::min(lowest, place.first_sequence);
   }
   control_->page().attached[control_->slot()].keep_from.store(lowest);
 }

@@ -113,8 +113,7 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_one(Frame& frame, Time wall, 
     if (frame.content->first_sequence == 0) frame.content->first_sequence = header.sequence;
   }
   const std::uint64_t lowest = frame.lowest_sequence == 0 ? header.sequence : frame.lowest_sequence;
-  if (writer_.index != nullptr) writer_.index->add(head, offset, frame.account_id, frame.content, lowest);
-  if (next.records % redo::kSparseStep == 0) writer_.sparse->add({head.lsn, offset, commit});
+  if (next.records % redo::kSparseStep == 0) sparse_->add({head.lsn, offset, commit});
   if (next.records++ == 0) next.first_time_us = commit.us;
   next.position += frame.bytes.size();
   next.lowest_sequence = std::min(next.lowest_sequence, lowest);
@@ -179,15 +178,13 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   extent.is_complete = true;
   extent.first_time = Time{state_.first_time_us};
   extent.last_time = Time{state_.last_commit_us};
-  extent.sparse = writer_.sparse;
+  extent.sparse = std::exchange(sparse_, std::make_shared<redo::SparseTable>());
   old.view = std::make_shared<const redo::RawSegment>(old.file, old.header, extent);
   old.lowest_sequence = state_.lowest_sequence;
-  old.index = std::move(writer_.index);
   old.to_seal = has_to_seal_ = true;
   // Until the segment is published there is nothing that could be staged for it.
   if (Status staged = begin_stage(header.sequence, made->position, made->filled, made->fd); !staged.ok())
     return poison(staged);
-  writer_ = std::move(made->writer);
   add_current(header);
   redo::WriterState next = state_;
   next.sequence = next.lowest_sequence = header.sequence;
@@ -257,13 +254,9 @@ Status RedoLog::Impl::seal_pending() {
     const std::string context =
         base::cat("cannot seal segment ", segment.header->sequence, " of the redo log");
     const redo::SegmentExtent& extent = segment.view->extent();
-    std::shared_ptr<const redo::IndexBuilder> index = segment.index;
-    if (index == nullptr) {
-      Result<redo::IndexBuilder> built =
-          redo::build_index(*segment.file, *segment.header, extent.end, extent.last_lsn);
-      if (!built.ok()) return built.status().with_context(context);
-      index = std::make_shared<const redo::IndexBuilder>(std::move(*built));
-    }
+    const Result<redo::IndexBuilder> index =
+        redo::build_index(*segment.file, *segment.header, extent.end, extent.last_lsn);
+    if (!index.ok()) return index.status().with_context(context);
     const Result<redo::Seal> seal = seal_file(segment, extent.end, extent.last_lsn, *index);
     if (!seal.ok()) {
       // Its records are on the disk, and readers do without the index; the next opener tries again.
@@ -274,7 +267,6 @@ Status RedoLog::Impl::seal_pending() {
     const std::lock_guard lock(write_mutex_);
     for (Segment& s : segments_) {
       if (s.file != segment.file) continue;
-      s.index = nullptr;
       s.to_seal = false;
       // A file that is shorter than its records is left as it is: damage is kept.
       if (!seal.ok()) continue;

@@ -110,7 +110,6 @@ Result<RedoLog::Impl::Made> RedoLog::Impl::create_segment(redo::SegmentHeader& h
   result.position = encoded.size();
   result.filled = std::max(spare.filled, result.position);
   result.fd = std::make_shared<const os::Fd>(std::move(spare.fd));
-  result.writer.index = std::make_unique<redo::IndexBuilder>(header.sequence);
   return result;
 }
 
