@@ -91,6 +91,8 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory) {
   RedoLog::Options options;
   options.create = true;
   options.holder = "tinystore";
+  // Whoever opens a log that nobody has open reads the rest of its newest segment.
+  options.segment_bytes = 16u << 20;
   Result<RedoLog> log = RedoLog::open(directory + "/redo", options);
   if (!log.ok()) return log.status();
   Result<Database> db = Database::open(directory + "/mail.db");
