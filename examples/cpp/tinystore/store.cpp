@@ -446,8 +446,9 @@ Status Store::tidy() {
     const Lock lock(lock_);
     Status done = lock.status();
     if (done.ok()) done = settle();
+    const Lsn end = log_.end();
     if (done.ok()) done = log_.sync();
-    if (done.ok()) done = position_.set_as_of(log_.end());
+    if (done.ok()) done = position_.set_as_of(end);
     if (!done.ok()) return done;
     Query checkpoint(db_.get(), "PRAGMA wal_checkpoint(TRUNCATE)");
     const bool is_busy = checkpoint.next() && checkpoint.number(0) != 0;
@@ -460,9 +461,7 @@ Status Store::tidy() {
       return !used.ok() || *used;
     });
     if (done.ok()) done = unknown;
-    const Result<Lsn> as_of = position_.as_of();
-    if (done.ok()) done = as_of.status();
-    if (done.ok()) done = log_.set_consumer(kConsumer, *as_of);
+    if (done.ok()) done = log_.set_consumer(kConsumer, end);
     if (!done.ok()) return done;
   }
   const Result<std::uint64_t> removed = log_.remove_consumed(std::chrono::hours(1));
