@@ -24,7 +24,7 @@
 #include "files.h"
 #include "store.h"
 
-enum { MAX_WORDS = 256, MAX_LINE = 16384, MAX_MESSAGE = 16 << 20 };
+enum { MAX_WORDS = 256, MAX_LINE = 16384, MAX_MESSAGE = 8 << 20 };
 
 typedef struct flag_name {
   const char *name;

@@ -11,7 +11,7 @@
  *     stored     the store has changed
  *     committed  the log has the commit; nothing is acknowledged yet
  *
- * and `replayed` comes after what was lost has been made again, before anything else is done.
+ * and `replayed` comes when what may have been lost is made again, before SQLite's commit of that.
  */
 void step(const char *name);
 

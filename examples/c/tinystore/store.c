@@ -21,7 +21,7 @@ static const char *const folders[] = {inbox, "Archive", "Trash"};
 /* Keeps the segments that a replay would need. */
 static const char consumer_name[] = "tinystore";
 /* Whoever opens a log that nobody has open reads the rest of its newest segment. */
-static const uint64_t segment_bytes = 16u << 20;
+static const uint64_t segment_bytes = 8u << 20;
 /* A process that let go of the lock and has not ended its transaction is about to die, or to let it go. */
 enum { DYING_SECONDS = 30 };
 
@@ -364,6 +364,7 @@ static int32_t replay_range(store *self, uint64_t as_of, uint64_t end, restante_
   }
   restante_cursor_free(cursor);
   if (code == RESTANTE_OK) code = position_set_as_of(self->db, end, out_error);
+  step("replayed");
   return code;
 }
 
@@ -375,7 +376,6 @@ static int32_t replay(store *self, restante_error **out_error) {
   if (code != RESTANTE_OK) return code;
   code = sql_end(self->db, replay_range(self, as_of, end, out_error), out_error);
   if (code == RESTANTE_OK) self->is_replayed = 1;
-  step("replayed");
   return code;
 }
 

@@ -30,7 +30,7 @@ using tinystore::Store;
 
 using Words = std::vector<std::string>;
 
-constexpr std::size_t kMaxMessage = 16u << 20;
+constexpr std::size_t kMaxMessage = 8u << 20;
 
 struct Flag {
   const char* name;

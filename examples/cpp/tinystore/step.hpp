@@ -15,7 +15,7 @@ namespace tinystore {
 ///     stored     the store has changed
 ///     committed  the log has the commit; nothing is acknowledged yet
 ///
-/// and `replayed` comes after what was lost has been made again, before anything else is done.
+/// and `replayed` comes when what may have been lost is made again, before SQLite's commit of that.
 inline void step(const char* name) {
   static const char* const order = getenv("TINYSTORE_KILL");
   if (order == nullptr) return;

@@ -92,7 +92,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory) {
   options.create = true;
   options.holder = "tinystore";
   // Whoever opens a log that nobody has open reads the rest of its newest segment.
-  options.segment_bytes = 16u << 20;
+  options.segment_bytes = 8u << 20;
   Result<RedoLog> log = RedoLog::open(directory + "/redo", options);
   if (!log.ok()) return log.status();
   Result<Database> db = Database::open(directory + "/mail.db");
@@ -211,9 +211,9 @@ Status Store::replay() {
     ++recovered_.replayed;
   }
   Status done = position_.set_as_of(end);
+  step("replayed");
   if (done.ok()) done = change.commit();
   is_replayed_ = done.ok();
-  step("replayed");
   return done;
 }
 
