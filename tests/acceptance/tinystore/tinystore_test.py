@@ -150,8 +150,8 @@ class Died(Exception):
 class Server:
     """A process that serves commands."""
 
-    def __init__(self, site, language):
-        self.process = site.start(language, "serve")
+    def __init__(self, site, language, kill=None):
+        self.process = site.start(language, "serve", kill=kill)
 
     def send(self, *words, content=None):
         words = [words[0], str(len(content)), *words[1:]] if content is not None else words
@@ -326,7 +326,10 @@ class Worker(threading.Thread):
             self.failure = traceback.format_exc()
 
     def life(self):
-        self.server = server = Server(self.site, self.rng.choice(self.languages))
+        # Some die by themselves, in the moments that are too short to be hit.
+        by_itself = self.kills and self.rng.random() < 0.4
+        kill = f"{self.rng.choice(CHANGES['deliver'])}:{self.rng.randint(1, 9)}" if by_itself else None
+        self.server = server = Server(self.site, self.rng.choice(self.languages), kill)
         try:
             if self.kills and self.rng.random() < 0.1:
                 time.sleep(self.rng.uniform(0, 0.05))  # while it opens the store
