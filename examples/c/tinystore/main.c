@@ -47,6 +47,7 @@ typedef struct text {
 } text;
 
 static void append(text *all, const char *data, size_t size) {
+  if (size == 0) return;
   if (all->size + size > all->room) {
     const size_t room = 2 * (all->size + size);
     char *longer = realloc(all->data, room);
