@@ -7,6 +7,7 @@
  * process as `kill -9` does. The steps of a change are, in order:
  *
  *     put        the content is in the log
+ *     written    a recipient's begin is written; it may not be on the disk
  *     begun      the begin is on the disk
  *     stored     the store has changed
  *     committed  the log has the commit; nothing is acknowledged yet

@@ -72,18 +72,35 @@ static int32_t lock_settled(store *self, restante_error **out_error) {
 
 /* --- Opening -------------------------------------------------------------------------------------------- */
 
-static int32_t is_ours(void *user_data, const restante_consumer *consumer, restante_error **out_error) {
-  int *found = user_data;
+typedef struct registered {
+  int is_there;
+  uint64_t position;
+} registered;
+
+static int32_t look_for_ours(void *user_data, const restante_consumer *consumer, restante_error **out_error) {
+  registered *ours = user_data;
   (void)out_error;
-  if (strcmp(consumer->name.data, consumer_name) == 0) *found = 1;
+  if (strcmp(consumer->name.data, consumer_name) != 0) return RESTANTE_OK;
+  ours->is_there = 1;
+  ours->position = consumer->position;
   return RESTANTE_OK;
 }
 
-static int32_t register_consumer(store *self, restante_error **out_error) {
-  int found = 0;
-  const int32_t code = restante_redo_consumers(self->redo, is_ours, &found, out_error);
-  if (code != RESTANTE_OK || found) return code;
-  return restante_redo_set_consumer(self->redo, consumer_name, 0, 0, out_error);
+/*
+ * The log keeps what the consumer is not past, and the consumer is never past what the database has on its
+ * disk. So a database behind it is no power loss: somebody put an old one in the place of the newer.
+ */
+static int32_t check_consumer(store *self, restante_error **out_error) {
+  registered ours = {0, 0};
+  uint64_t as_of = 0;
+  int32_t code = position_as_of(self->db, &as_of, out_error);
+  if (code == RESTANTE_OK)
+    code = restante_redo_consumers(self->redo, look_for_ours, &ours, out_error);
+  if (code != RESTANTE_OK) return code;
+  if (!ours.is_there) return restante_redo_set_consumer(self->redo, consumer_name, 0, 0, out_error);
+  if (ours.position <= as_of) return RESTANTE_OK;
+  return mailboxes_fail(RESTANTE_ERROR_DIVERGED,
+                        "the database is older than what the redo log was told that it has", out_error);
 }
 
 static int32_t prepare(store *self, restante_error **out_error) {
@@ -95,7 +112,7 @@ static int32_t prepare(store *self, restante_error **out_error) {
   if (code == RESTANTE_OK) code = position_make_tables(self->db, out_error);
   if (code == RESTANTE_OK) code = position_check(self->db, self->redo, out_error);
   code = sql_end(self->db, code, out_error);
-  return code == RESTANTE_OK ? register_consumer(self, out_error) : code;
+  return code == RESTANTE_OK ? check_consumer(self, out_error) : code;
 }
 
 static int32_t open_parts(store *self, const char *directory, restante_error **out_error) {
@@ -475,8 +492,6 @@ static int32_t make_id(char *out_id, restante_error **out_error) {
 
 /* What a delivery has in hand: the message, and one begun transaction a recipient. */
 typedef struct delivery {
-  const void *bytes;
-  size_t size;
   restante_message message;
   left_list begun;
 } delivery;
@@ -489,11 +504,7 @@ static int32_t begin_for(store *self, const char *account, delivery *mail, resta
                                        &found, out_error);
   if (code == RESTANTE_OK && !found)
     code = mailboxes_fail(RESTANTE_ERROR_NOT_FOUND, "there is no such account", out_error);
-  if (code == RESTANTE_OK)
-    code = restante_redo_put_content(self->redo, restante_view_of(account), mail->bytes, mail->size,
-                                     &mail->message.content, out_error);
   if (code != RESTANTE_OK) return code;
-  step("put");
   mail->message.uidvalidity = into.uidvalidity;
   code = restante_ops_new(&ops, out_error);
   if (code == RESTANTE_OK) code = restante_ops_message_put(ops, &mail->message, 1, out_error);
@@ -501,12 +512,16 @@ static int32_t begin_for(store *self, const char *account, delivery *mail, resta
     restante_transaction **next = &mail->begun.all[mail->begun.count];
     code = begin(self, account, ops, RESTANTE_SYNC_LAZY, next, out_error);
     if (code == RESTANTE_OK) mail->begun.count++;
+    if (code == RESTANTE_OK) step("written");
   }
   restante_ops_free(ops);
   return code;
 }
 
-/* The content is in the log once, whatever the number of recipients. Each has a transaction of its own. */
+/*
+ * The content is in the log once, whatever the number of recipients. Each has a transaction of its own, and one
+ * sync makes all of them durable.
+ */
 static int32_t begin_delivery(store *self, const char *const *accounts, size_t count, delivery *mail,
                               restante_error **out_error) {
   int32_t code = RESTANTE_OK;
@@ -543,9 +558,11 @@ int32_t store_deliver(store *self, const char *const *accounts, size_t account_c
                       size_t size, char *out_id, restante_error **out_error) {
   delivery mail = {0};
   int32_t code = make_id(out_id, out_error);
+  if (code == RESTANTE_OK)
+    code = restante_redo_put_content(self->redo, restante_view_of(accounts[0]), bytes, size,
+                                     &mail.message.content, out_error);
   if (code != RESTANTE_OK) return code;
-  mail.bytes = bytes;
-  mail.size = size;
+  step("put");
   mail.message.struct_size = sizeof mail.message;
   mail.message.present = RESTANTE_HAS_CONTENT | RESTANTE_HAS_INTERNAL_DATE;
   mail.message.id = restante_view_of(out_id);

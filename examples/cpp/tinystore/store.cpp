@@ -121,8 +121,19 @@ Status Store::prepare() {
     if (made.ok()) made = change.commit();
     if (!made.ok()) return made;
   }
+  return check_consumer();
+}
+
+/// The log keeps what the consumer is not past, and the consumer is never past what the database has on its
+/// disk. So a database behind it is no power loss: somebody put an old one in the place of the newer.
+Status Store::check_consumer() {
+  const Result<Lsn> as_of = position_.as_of();
+  if (!as_of.ok()) return as_of.status();
   for (const restante::Consumer& consumer : log_.consumers()) {
-    if (consumer.name == kConsumer) return {};
+    if (consumer.name != kConsumer) continue;
+    if (consumer.position <= *as_of) return {};
+    return Status(Code::diverged, "the database is older than what the redo log was told that it has",
+                  "restore the accounts from a backup");
   }
   return log_.set_consumer(kConsumer, 0);
 }
@@ -313,23 +324,20 @@ Status Store::create(const std::string& account) {
   return change(account, operations);
 }
 
-/// The content is in the log once, whatever the number of recipients. Each has a transaction of its own.
-Status Store::begin_delivery(const std::vector<std::string>& accounts, const std::string& bytes,
-                             Message& message, std::vector<Transaction>& begun) {
+/// The content is in the log once, whatever the number of recipients. Each has a transaction of its own, and
+/// one sync makes all of them durable.
+Status Store::begin_delivery(const std::vector<std::string>& accounts, Message& message,
+                             std::vector<Transaction>& begun) {
   for (const std::string& account : accounts) {
     const Result<std::optional<Folder>> inbox = mailboxes_.folder(account, kInbox);
     if (!inbox.ok()) return inbox.status();
     if (!*inbox) return Status(Code::not_found, "there is no account " + account);
-    const auto reader = restante::read_from_memory(restante::as_bytes(bytes));
-    const Result<restante::ContentRef> content = log_.put_content(account, *reader);
-    if (!content.ok()) return content.status();
-    step("put");
     message.uidvalidity = (*inbox)->uidvalidity;
-    message.content = *content;
     const Operation put = restante::MessagePut{{message}, {}};
     Result<Transaction> one = begin(account, {&put, 1}, Sync::lazy);
     if (!one.ok()) return one.status();
     begun.push_back(*std::move(one));
+    step("written");
   }
   if (Status synced = log_.sync(); !synced.ok()) return synced;
   step("begun");
@@ -341,12 +349,17 @@ Status Store::begin_delivery(const std::vector<std::string>& accounts, const std
 Result<std::string> Store::deliver(const std::vector<std::string>& accounts, const std::string& bytes) {
   const Result<restante::Id128> id = restante::Id128::random();
   if (!id.ok()) return id.status();
+  const auto reader = restante::read_from_memory(restante::as_bytes(bytes));
+  const Result<restante::ContentRef> content = log_.put_content(accounts.front(), *reader);
+  if (!content.ok()) return content.status();
+  step("put");
   Message message;
   message.id = id->to_string();
   message.folder_id = kInbox;
+  message.content = *content;
   message.internal_date = restante::Time::from_seconds(std::time(nullptr));
   std::vector<Transaction> begun;
-  if (Status failed = begin_delivery(accounts, bytes, message, begun); !failed.ok()) {
+  if (Status failed = begin_delivery(accounts, message, begun); !failed.ok()) {
     for (Transaction& one : begun) (void)one.abort();  // nothing is done; what cannot be aborted is in doubt
     return failed;
   }
@@ -453,7 +466,7 @@ Status Store::tidy() {
     Query checkpoint(db_.get(), "PRAGMA wal_checkpoint(TRUNCATE)");
     const bool is_busy = checkpoint.next() && checkpoint.number(0) != 0;
     if (!checkpoint.status().ok()) return checkpoint.status();
-    if (is_busy) return {};
+    if (is_busy) return {};  // somebody reads the database; the next time, then
     Status unknown;
     done = files_.sweep([&](const std::string& digest) {
       const Result<bool> used = mailboxes_.uses(digest);

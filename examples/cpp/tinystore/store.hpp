@@ -45,7 +45,7 @@ class Store {
   [[nodiscard]] const Recovered& recovered() const { return recovered_; }
 
   Status create(const std::string& account);
-  /// Into the INBOX of every account. The answer is the new message's id.
+  /// Into the INBOX of every account, of which there is at least one. The answer is the new message's id.
   Result<std::string> deliver(const std::vector<std::string>& accounts, const std::string& bytes);
   Status flag(const std::string& account, const std::string& folder, const std::string& id,
               restante::FlagsUpdate::Mode mode, std::uint32_t flags);
@@ -64,14 +64,15 @@ class Store {
   // What a change consists of.
   Result<restante::Transaction> begin(std::string_view account,
                                       std::span<const restante::Operation> operations, restante::Sync sync);
-  Status begin_delivery(const std::vector<std::string>& accounts, const std::string& bytes,
-                        restante::Message& message, std::vector<restante::Transaction>& begun);
+  Status begin_delivery(const std::vector<std::string>& accounts, restante::Message& message,
+                        std::vector<restante::Transaction>& begun);
   Status change(std::string_view account, std::span<const restante::Operation> operations);
   Result<Decision> perform(restante::Transaction& transaction);
   Status make_files(std::span<const restante::Operation> operations);
 
   // With the lock: what others left.
   Status prepare();
+  Status check_consumer();
   Status settle();
   Status replay();
   Result<std::vector<restante::Transaction>> claim(const std::vector<Applied>& applied);
