@@ -64,6 +64,10 @@ static void append(text *all, const char *data, size_t size) {
 
 static void append_text(text *all, const char *word) { append(all, word, strlen(word)); }
 
+static void print_text(const text *all) {
+  if (all->size > 0) fwrite(all->data, 1, all->size, stdout);
+}
+
 /* --- Commands ------------------------------------------------------------------------------------------- */
 
 typedef struct words {
@@ -188,7 +192,7 @@ static void print_answer(int32_t code, const answer *out, const restante_error *
     printf("no %s\n", restante_error_message(error));
     return;
   }
-  fwrite(out->lines.data, 1, out->lines.size, stdout);
+  print_text(&out->lines);
   printf(*out->id == '\0' ? "ok\n" : "ok %s\n", out->id);
 }
 
@@ -247,7 +251,7 @@ static int32_t run_and_print(store *mail, const words *command, restante_error *
   answer out = {{0}, "", ""};
   const int32_t code = run_once(mail, command, &out, out_error);
   if (code == RESTANTE_OK) {
-    fwrite(out.lines.data, 1, out.lines.size, stdout);
+    print_text(&out.lines);
     if (*out.id != '\0') printf("%s\n", out.id);
   }
   free(out.lines.data);
