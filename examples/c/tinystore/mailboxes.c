@@ -305,8 +305,7 @@ static int32_t put_message(const mailboxes *self, restante_view account, const r
     code = files_ensure(self->content_directory, &message->content, self->redo, out_error);
   if (code == RESTANTE_OK) code = insert_message(self->db, account, message, uid, out_error);
   if (code != RESTANTE_OK) return code;
-  query_open(&raise, self->db,
-             "UPDATE folders SET uidnext = max(uidnext, ?) WHERE account = ? AND id = ?");
+  query_open(&raise, self->db, "UPDATE folders SET uidnext = max(uidnext, ?) WHERE account = ? AND id = ?");
   query_number(&raise, (int64_t)uid + 1);
   query_text(&raise, account);
   query_text(&raise, message->folder_id);

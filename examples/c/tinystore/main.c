@@ -1,7 +1,7 @@
 /*
- * tinystore-c: a mail store that is small enough to read, with a redo log. The twin of examples/cpp/tinystore on
- * the C API: the same commands, the same files, side by side on one store if you like. The story is told in
- * examples/cpp/tinystore/README.md.
+ * tinystore-c: a mail store that is small enough to read, with a redo log. The twin of examples/cpp/tinystore
+ * on the C API: the same commands, the same files, side by side on one store if you like. The story is told
+ * in examples/cpp/tinystore/README.md.
  *
  *     tinystore-c DIR create ACCOUNT
  *     tinystore-c DIR deliver ACCOUNT... < message      answers with the message's id
@@ -174,8 +174,7 @@ static int32_t serve_delivery(store *mail, const words *command, answer *out, re
   int32_t code;
   if (command->count < 3 || size > MAX_MESSAGE) return usage(out_error);
   bytes.data = malloc(size + 1);
-  if (bytes.data == NULL)
-    return mailboxes_fail(RESTANTE_ERROR_NO_MEMORY, "no memory is left", out_error);
+  if (bytes.data == NULL) return mailboxes_fail(RESTANTE_ERROR_NO_MEMORY, "no memory is left", out_error);
   bytes.size = fread(bytes.data, 1, size, stdin);
   if (bytes.size == size) {
     code = deliver(mail, command->all + 2, command->count - 2, &bytes, out, out_error);

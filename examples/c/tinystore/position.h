@@ -1,8 +1,8 @@
 #ifndef TINYSTORE_POSITION_H
 #define TINYSTORE_POSITION_H
 /*
- * What the database knows of the redo log. It is written in the same SQLite transaction as the changes that it
- * speaks of, so however much of the database's tail is lost, it is true of what is left.
+ * What the database knows of the redo log. It is written in the same SQLite transaction as the changes that
+ * it speaks of, so however much of the database's tail is lost, it is true of what is left.
  */
 
 #include <restante.h>

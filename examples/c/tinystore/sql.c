@@ -82,7 +82,9 @@ int32_t sql_configure(sqlite3 *db, restante_error **out_error) {
   return code == RESTANTE_OK ? sql_run(db, "PRAGMA synchronous = NORMAL", out_error) : code;
 }
 
-int32_t sql_begin(sqlite3 *db, restante_error **out_error) { return sql_run(db, "BEGIN IMMEDIATE", out_error); }
+int32_t sql_begin(sqlite3 *db, restante_error **out_error) {
+  return sql_run(db, "BEGIN IMMEDIATE", out_error);
+}
 
 int32_t sql_end(sqlite3 *db, int32_t code, restante_error **out_error) {
   if (code == RESTANTE_OK) code = sql_run(db, "COMMIT", out_error);

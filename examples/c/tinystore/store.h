@@ -18,8 +18,8 @@
  *     unlock
  *     answer
  *
- * Any number of processes may use a store at once, of this program and of its twin in C++; a handle is used by
- * one thread.
+ * Any number of processes may use a store at once, of this program and of its twin in C++; a handle is used
+ * by one thread.
  */
 
 #include <restante.h>
@@ -43,7 +43,8 @@ void store_free(store *self);
 store_recovered store_what_was_recovered(const store *self);
 
 int32_t store_create(store *self, const char *account, restante_error **out_error);
-/* Into the INBOX of every account, of which there is at least one. `out_id` gets the new message's id: 32 digits and a NUL. */
+/* Into the INBOX of every account, of which there is at least one. `out_id` gets the new message's id: 32
+ * digits and a NUL. */
 int32_t store_deliver(store *self, const char *const *accounts, size_t account_count, const void *bytes,
                       size_t size, char *out_id, restante_error **out_error);
 /* `mode` is RESTANTE_FLAGS_ADD or _REMOVE. */

@@ -29,6 +29,9 @@
 
 namespace tinystore {
 
+/// Keeps the segments of the log that a replay would need.
+inline constexpr const char* kConsumer = "tinystore";
+
 /// What opening a store made good. The newest transactions are replayed each time, to be sure of them.
 struct Recovered {
   std::uint64_t replayed = 0;
@@ -58,7 +61,6 @@ class Store {
   Status tidy();
 
  private:
-  class Lock;
   Store(restante::RedoLog log, Database db, const std::string& directory);
 
   // What a change consists of.
