@@ -1,6 +1,7 @@
 #include "handles.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 struct restante_cursor {
   explicit restante_cursor(std::unique_ptr<restante::TransactionCursor> opened) : cursor(std::move(opened)) {
@@ -54,6 +55,12 @@ restante_unfinished unfinished_to_c(const RedoLog::Unfinished& found) {
   return unfinished;
 }
 
+/// What is added to instants inside must not overflow; nothing is a hundred years old.
+std::chrono::seconds seconds_of(std::uint64_t seconds) {
+  constexpr std::uint64_t kLongest = 100ull * 366 * 86'400;
+  return std::chrono::seconds(static_cast<std::int64_t>(std::min(seconds, kLongest)));
+}
+
 restante_consumer consumer_to_c(const Consumer& found) {
   restante_consumer consumer{};
   consumer.struct_size = sizeof consumer;
@@ -61,6 +68,7 @@ restante_consumer consumer_to_c(const Consumer& found) {
   consumer.name = view_of(found.name);
   consumer.position = found.position;
   consumer.max_bytes = found.max_bytes;
+  consumer.max_age_seconds = static_cast<std::uint64_t>(found.max_age.count());
   return consumer;
 }
 
@@ -145,23 +153,28 @@ std::int32_t restante_redo_consumers(restante_redo* redo, restante_consumer_func
   });
 }
 
-std::int32_t restante_redo_set_consumer(restante_redo* redo, const char* name, std::uint64_t position,
-                                        std::uint64_t max_bytes, restante_error** out_error) {
+std::int32_t restante_redo_set_consumer(restante_redo* redo, const restante_consumer* consumer,
+                                        restante_error** out_error) {
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (Status null = require(name, "name"); !null.ok()) return null;
-    return log->set_consumer(name, position, max_bytes);
+    if (Status null = require(consumer, "consumer"); !null.ok()) return null;
+    restante_consumer given;
+    if (Status wrong = read_struct(consumer, "restante_consumer", given); !wrong.ok()) return wrong;
+    std::string_view name;
+    if (Status wrong = read_view(given.name, "restante_consumer.name", name); !wrong.ok()) return wrong;
+    return log->set_consumer(name, given.position, given.max_bytes, seconds_of(given.max_age_seconds));
   });
 }
 
-std::int32_t restante_redo_remove_consumer(restante_redo* redo, const char* name,
+std::int32_t restante_redo_remove_consumer(restante_redo* redo, restante_view name,
                                            restante_error** out_error) {
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (Status null = require(name, "name"); !null.ok()) return null;
-    return log->remove_consumer(name);
+    std::string_view wanted;
+    if (Status wrong = read_view(name, "name", wanted); !wrong.ok()) return wrong;
+    return log->remove_consumer(wanted);
   });
 }
 
@@ -170,10 +183,7 @@ std::int32_t restante_redo_remove_consumed(restante_redo* redo, std::uint64_t mi
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    // What is added to instants inside must not overflow; nothing is a hundred years old.
-    constexpr std::uint64_t kLongest = 100ull * 366 * 86'400;
-    const auto age = std::chrono::seconds(static_cast<std::int64_t>(std::min(min_age_seconds, kLongest)));
-    const Result<std::uint64_t> count = log->remove_consumed(age);
+    const Result<std::uint64_t> count = log->remove_consumed(seconds_of(min_age_seconds));
     if (count.ok() && out_count != nullptr) *out_count = *count;
     return count.status();
   });

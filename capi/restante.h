@@ -721,8 +721,8 @@ RESTANTE_API int32_t restante_redo_sync(restante_redo *redo, restante_error **ou
 /** Ends the current segment, sealed with its index, and starts the next. */
 RESTANTE_API int32_t restante_redo_roll(restante_redo *redo, restante_error **out_error);
 /**
- * For a host's housekeeping, every minute or so: keeps the next segment allocated, seals what could not be
- * sealed before, and marks the end of an idle log.
+ * For a host's housekeeping, every minute or so, on a thread that may wait: makes durable what is written,
+ * keeps the next segment ready, seals what was rolled, and marks the end of an idle log.
  */
 RESTANTE_API int32_t restante_redo_maintain(restante_redo *redo, restante_error **out_error);
 
@@ -866,11 +866,15 @@ RESTANTE_API void restante_cursor_free(restante_cursor *cursor);
 /** A named reader whose position keeps segments. */
 typedef struct restante_consumer {
   uint32_t struct_size;
-  /** 1: it fell behind by more than it was allowed to. */
+  /** 1: it fell behind by more than it was allowed to, and keeps nothing any more. Ignored when it is set. */
   uint32_t lost;
+  /** 1 to 255 bytes. */
   restante_view name;
+  /** Everything up to this LSN may go as far as it is concerned. */
   uint64_t position;
+  /** How far it may be behind the end, in bytes and in seconds; 0: no limit. */
   uint64_t max_bytes;
+  uint64_t max_age_seconds;
 } restante_consumer;
 
 /** Told one consumer at a time; a failure ends the listing and is passed on. */
@@ -879,13 +883,14 @@ typedef int32_t (*restante_consumer_function)(void *user_data, const restante_co
 RESTANTE_API int32_t restante_redo_consumers(restante_redo *redo, restante_consumer_function each,
                                              void *user_data, restante_error **out_error);
 /**
- * Registers a consumer, or moves it; positions only grow. Segments behind it are kept, unless it is more than
- * `max_bytes` behind the end (0: no limit). Durable when it returns. A target of sessions has one itself; a
- * host that replays the log at its start has another, with the position that its store has on the disk.
+ * Registers a consumer, or moves it; positions only grow. Durable when it returns. A target of sessions has
+ * one itself; a host that replays the log at its start has another, with the position that its store has on
+ * the disk.
  */
-RESTANTE_API int32_t restante_redo_set_consumer(restante_redo *redo, const char *name, uint64_t position,
-                                                uint64_t max_bytes, restante_error **out_error);
-RESTANTE_API int32_t restante_redo_remove_consumer(restante_redo *redo, const char *name,
+RESTANTE_API int32_t restante_redo_set_consumer(restante_redo *redo, const restante_consumer *consumer,
+                                                restante_error **out_error);
+/** RESTANTE_ERROR_NOT_FOUND if there is none of that name. */
+RESTANTE_API int32_t restante_redo_remove_consumer(restante_redo *redo, restante_view name,
                                                    restante_error **out_error);
 /**
  * Removes segments older than `min_age_seconds` that all consumers are past; with none registered, nothing.

@@ -496,8 +496,10 @@ static int32_t hear_consumer(void *user_data, const restante_consumer *consumer,
   heard *consumers = user_data;
   (void)out_error;
   consumers->count++;
-  snprintf(consumers->last, sizeof consumers->last, "%s %u %u", consumer->name.data,
-           (unsigned)consumer->position, (unsigned)consumer->lost);
+  CHECK_U64(0, consumer->lost);
+  CHECK_U64(86400, consumer->max_age_seconds);
+  CHECK_U64(1u << 30, consumer->max_bytes);
+  snprintf(consumers->last, sizeof consumers->last, "%s", consumer->name.data);
   return consumers->answer;
 }
 
@@ -505,30 +507,40 @@ static void keeping_segments(const char *scratch) {
   restante_redo *redo = open_log(scratch, 1);
   const uint64_t lsn = write_four(redo);
   restante_read_range range = {0};
+  restante_consumer host = {0};
   restante_cursor *cursor = NULL;
   restante_error *error = NULL;
   heard consumers = {0, "", RESTANTE_OK};
   uint64_t count = 9;
   range.struct_size = sizeof range;
-  CHECK_OK(restante_redo_set_consumer(redo, "host", lsn, 0, &error));
-  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, "host", lsn - 1, 0, &error));
-  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, NULL, lsn, 0, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
+  host.struct_size = sizeof host;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, NULL, &error));
+  host.name = view("host");
+  host.position = lsn;
+  host.max_bytes = 1u << 30;
+  host.max_age_seconds = 86400;
+  CHECK_OK(restante_redo_set_consumer(redo, &host, &error));
+  host.position = lsn - 1;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
   CHECK_OK(restante_redo_consumers(redo, hear_consumer, &consumers, &error));
   CHECK_U64(1, consumers.count);
-  CHECK(strncmp(consumers.last, "host ", 5) == 0);
+  CHECK_TEXT("host", consumers.last);
   CHECK_OK(restante_redo_roll(redo, &error));
   CHECK_OK(restante_redo_maintain(redo, &error));
   CHECK_OK(restante_redo_remove_consumed(redo, 0, &count, &error));
   CHECK_U64(0, count);
-  CHECK_OK(restante_redo_set_consumer(redo, "host", restante_redo_end(redo).lsn, 0, &error));
+  host.position = restante_redo_end(redo).lsn;
+  CHECK_OK(restante_redo_set_consumer(redo, &host, &error));
   CHECK_OK(restante_redo_remove_consumed(redo, UINT64_MAX, &count, &error));
   CHECK_U64(0, count);
   CHECK_OK(restante_redo_remove_consumed(redo, 0, &count, &error));
   CHECK_U64(1, count);
   range.after = lsn;
   CHECK_CODE(RESTANTE_ERROR_NOT_FOUND, restante_redo_read(redo, &range, &cursor, &error));
-  CHECK_OK(restante_redo_remove_consumer(redo, "host", &error));
-  CHECK_CODE(RESTANTE_ERROR_NOT_FOUND, restante_redo_remove_consumer(redo, "host", &error));
+  CHECK_OK(restante_redo_remove_consumer(redo, view("host"), &error));
+  CHECK_CODE(RESTANTE_ERROR_NOT_FOUND, restante_redo_remove_consumer(redo, view("host"), &error));
   close_log(redo);
 }
 

@@ -276,8 +276,7 @@ static int32_t tidy_settled(store *self, restante_error **out_error) {
   if (code == RESTANTE_OK) code = checkpoint(self, &is_busy, out_error);
   if (code != RESTANTE_OK || is_busy) return code;
   code = files_sweep(self->content, is_needed, self->db, out_error);
-  return code == RESTANTE_OK ? restante_redo_set_consumer(self->redo, STORE_CONSUMER, end, 0, out_error)
-                             : code;
+  return code == RESTANTE_OK ? store_set_consumer(self, end, out_error) : code;
 }
 
 /*

@@ -9,7 +9,7 @@
 #include "step.h"
 #include "store.h"
 
-/* Keeps the segments of the log that a replay would need. */
+/* The consumer of the log that keeps the segments that a replay would need. */
 #define STORE_CONSUMER "tinystore"
 
 struct store {
@@ -29,6 +29,7 @@ typedef struct transaction_list {
 void transaction_list_free(transaction_list *list);
 
 mailboxes store_mailboxes(store *self);
+int32_t store_set_consumer(store *self, uint64_t position, restante_error **out_error);
 
 /* Takes the lock, with everything settled that others left; unlocked after a failure. */
 int32_t store_lock_settled(store *self, restante_error **out_error);

@@ -56,6 +56,14 @@ int32_t store_lock_settled(store *self, restante_error **out_error) {
 
 /* --- Opening -------------------------------------------------------------------------------------------- */
 
+int32_t store_set_consumer(store *self, uint64_t position, restante_error **out_error) {
+  restante_consumer ours = {0};
+  ours.struct_size = sizeof ours;
+  ours.name = restante_view_of(STORE_CONSUMER);
+  ours.position = position;
+  return restante_redo_set_consumer(self->redo, &ours, out_error);
+}
+
 typedef struct registered {
   int is_there;
   uint64_t position;
@@ -80,7 +88,7 @@ static int32_t check_consumer(store *self, restante_error **out_error) {
   int32_t code = position_as_of(self->db, &as_of, out_error);
   if (code == RESTANTE_OK) code = restante_redo_consumers(self->redo, look_for_ours, &ours, out_error);
   if (code != RESTANTE_OK) return code;
-  if (!ours.is_there) return restante_redo_set_consumer(self->redo, STORE_CONSUMER, 0, 0, out_error);
+  if (!ours.is_there) return store_set_consumer(self, 0, out_error);
   if (ours.position <= as_of) return RESTANTE_OK;
   return mailboxes_fail(RESTANTE_ERROR_DIVERGED,
                         "the database is older than what the redo log was told that it has", out_error);
