@@ -18,9 +18,11 @@ restante_build_packages=(
   pkg-config
   tzdata
 )
-# To run the tests besides. The second reader is Python of the distribution, /usr/bin/python3.
+# To run the tests besides: the stores of examples/ keep their mail in SQLite. The second reader is Python of
+# the distribution, /usr/bin/python3.
 restante_test_packages=(
   catch2
+  libsqlite3-dev
   python3
   python3-zstandard
 )

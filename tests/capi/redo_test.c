@@ -371,6 +371,179 @@ static void reconciliation(const char *scratch) {
   close_log(redo);
 }
 
+static int32_t count_claimable(void *user_data, const restante_unfinished *unfinished,
+                               restante_error **out_error) {
+  heard *open = user_data;
+  (void)out_error;
+  CHECK_U64(sizeof *unfinished, unfinished->struct_size);
+  CHECK_U64(0, unfinished->is_rewind);
+  if (unfinished->claimable) open->count++;
+  snprintf(open->last, sizeof open->last, "%s", unfinished->account_id.data);
+  return open->answer;
+}
+
+static void unfinished_transactions(const char *scratch) {
+  restante_redo *redo;
+  restante_ops *ops = one_message("m3");
+  restante_transaction *transaction = NULL;
+  restante_error *error = NULL;
+  heard open = {0, "", RESTANTE_OK};
+  in_a_process_that_dies(begin_two_and_die, scratch);
+  redo = open_log(scratch, 0);
+  CHECK_OK(restante_redo_begin(redo, view("carol"), ops, NULL, &transaction, &error));
+  CHECK_OK(restante_redo_unfinished(redo, count_claimable, &open, &error));
+  CHECK_U64(2, open.count);
+  CHECK_TEXT("carol", open.last);
+  open.answer = RESTANTE_ERROR_BUSY;
+  CHECK_CODE(RESTANTE_ERROR_BUSY, restante_redo_unfinished(redo, count_claimable, &open, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_unfinished(redo, NULL, &open, &error));
+  CHECK_OK(restante_transaction_abort(transaction, RESTANTE_SYNC_DEFAULT, &error));
+  restante_transaction_free(transaction);
+  restante_ops_free(ops);
+  close_log(redo);
+}
+
+/* alice: m1 with UID 7, an aborted one, m2 appended; bob: m2. The LSN of alice's commit. */
+static uint64_t write_four(restante_redo *redo) {
+  restante_ops *ops = one_message("m1");
+  restante_transaction *transaction = NULL;
+  restante_assigned assigned = {0};
+  restante_begin_options options = {0};
+  restante_error *error = NULL;
+  uint64_t lsn = 0;
+  assigned.struct_size = sizeof assigned;
+  assigned.uid = 7;
+  options.struct_size = sizeof options;
+  options.origin_client = "capi test";
+  CHECK_OK(restante_redo_begin(redo, view("alice"), ops, &options, &transaction, &error));
+  CHECK_OK(restante_transaction_commit(transaction, &assigned, 1, RESTANTE_SYNC_DEFAULT, &lsn, &error));
+  restante_transaction_free(transaction);
+  CHECK_OK(restante_redo_begin(redo, view("alice"), ops, NULL, &transaction, &error));
+  CHECK_OK(restante_transaction_abort(transaction, RESTANTE_SYNC_DEFAULT, &error));
+  restante_transaction_free(transaction);
+  CHECK_OK(restante_ops_clear(ops, &error));
+  put_message(ops, "m2", NULL);
+  CHECK_OK(restante_redo_append(redo, view("bob"), ops, NULL, NULL, &error));
+  CHECK_OK(restante_redo_append(redo, view("alice"), ops, NULL, NULL, &error));
+  restante_ops_free(ops);
+  return lsn;
+}
+
+static void check_first_logged(const restante_logged *logged, uint64_t commit_lsn) {
+  restante_message message = {0};
+  restante_error *error = NULL;
+  message.struct_size = sizeof message;
+  CHECK_U64(sizeof *logged, logged->struct_size);
+  CHECK_VIEW("alice", logged->account_id);
+  CHECK_VIEW("capi test", logged->origin_client);
+  CHECK_VIEW("", logged->origin_session);
+  CHECK_U64(commit_lsn, logged->commit_lsn);
+  CHECK(logged->begin_lsn < commit_lsn && logged->sequence == 1);
+  CHECK(logged->wall_time > 0 && logged->commit_time >= logged->wall_time);
+  CHECK_U64(1, restante_ops_count(logged->ops));
+  CHECK_OK(restante_ops_get_message(logged->ops, 0, 0, &message, &error));
+  CHECK_VIEW("m1", message.id);
+  CHECK_U64(7, message.uid);
+}
+
+static int count_logged(restante_redo *redo, const restante_read_range *range) {
+  restante_cursor *cursor = NULL;
+  restante_logged logged = {0};
+  restante_error *error = NULL;
+  uint32_t more = 1;
+  int count = -1;
+  logged.struct_size = sizeof logged;
+  CHECK_OK(restante_redo_read(redo, range, &cursor, &error));
+  for (; more; count++) CHECK_OK(restante_cursor_next(cursor, &logged, &more, &error));
+  restante_cursor_free(cursor);
+  return count;
+}
+
+static void reading(const char *scratch) {
+  restante_redo *redo = open_log(scratch, 1);
+  const uint64_t lsn = write_four(redo);
+  restante_cursor *cursor = NULL;
+  restante_read_range range = {0};
+  restante_logged logged = {0};
+  restante_error *error = NULL;
+  uint32_t more = 0;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_read(redo, &range, &cursor, &error));
+  range.struct_size = sizeof range;
+  CHECK_OK(restante_redo_read(redo, &range, &cursor, &error));
+  /* What could not be handed out is not lost. */
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "struct_size",
+              restante_cursor_next(cursor, &logged, &more, &error));
+  logged.struct_size = sizeof logged;
+  CHECK_OK(restante_cursor_next(cursor, &logged, &more, &error));
+  CHECK_U64(1, more);
+  check_first_logged(&logged, lsn);
+  restante_cursor_free(cursor);
+  CHECK_U64(3, count_logged(redo, NULL));
+  range.account_id = view("alice");
+  CHECK_U64(2, count_logged(redo, &range));
+  range.after = lsn;
+  CHECK_U64(1, count_logged(redo, &range));
+  range.after = 0;
+  range.until = lsn;
+  CHECK_U64(1, count_logged(redo, &range));
+  range.reserved = 1;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_read(redo, &range, &cursor, &error));
+  restante_cursor_free(NULL);
+  close_log(redo);
+}
+
+static int32_t hear_consumer(void *user_data, const restante_consumer *consumer, restante_error **out_error) {
+  heard *consumers = user_data;
+  (void)out_error;
+  consumers->count++;
+  CHECK_U64(0, consumer->lost);
+  CHECK_U64(86400, consumer->max_age_seconds);
+  CHECK_U64(1u << 30, consumer->max_bytes);
+  snprintf(consumers->last, sizeof consumers->last, "%s", consumer->name.data);
+  return consumers->answer;
+}
+
+static void keeping_segments(const char *scratch) {
+  restante_redo *redo = open_log(scratch, 1);
+  const uint64_t lsn = write_four(redo);
+  restante_read_range range = {0};
+  restante_consumer host = {0};
+  restante_cursor *cursor = NULL;
+  restante_error *error = NULL;
+  heard consumers = {0, "", RESTANTE_OK};
+  uint64_t count = 9;
+  range.struct_size = sizeof range;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
+  host.struct_size = sizeof host;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, NULL, &error));
+  host.name = view("host");
+  host.position = lsn;
+  host.max_bytes = 1u << 30;
+  host.max_age_seconds = 86400;
+  CHECK_OK(restante_redo_set_consumer(redo, &host, &error));
+  host.position = lsn - 1;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
+  CHECK_OK(restante_redo_consumers(redo, hear_consumer, &consumers, &error));
+  CHECK_U64(1, consumers.count);
+  CHECK_TEXT("host", consumers.last);
+  CHECK_OK(restante_redo_roll(redo, &error));
+  CHECK_OK(restante_redo_maintain(redo, &error));
+  CHECK_OK(restante_redo_remove_consumed(redo, 0, &count, &error));
+  CHECK_U64(0, count);
+  host.position = restante_redo_end(redo).lsn;
+  CHECK_OK(restante_redo_set_consumer(redo, &host, &error));
+  CHECK_OK(restante_redo_remove_consumed(redo, UINT64_MAX, &count, &error));
+  CHECK_U64(0, count);
+  CHECK_OK(restante_redo_remove_consumed(redo, 0, &count, &error));
+  CHECK_U64(1, count);
+  range.after = lsn;
+  CHECK_CODE(RESTANTE_ERROR_NOT_FOUND, restante_redo_read(redo, &range, &cursor, &error));
+  CHECK_OK(restante_redo_remove_consumer(redo, view("host"), &error));
+  CHECK_CODE(RESTANTE_ERROR_NOT_FOUND, restante_redo_remove_consumer(redo, view("host"), &error));
+  close_log(redo);
+}
+
 static void write_from_another(const char *scratch) {
   restante_redo *redo = open_log(scratch, 0);
   restante_ops *ops = one_message("theirs");
@@ -418,6 +591,9 @@ int main(void) {
       {"C: abort, append, sync and roll", abort_append_sync_and_roll},
       {"C: recovery after a crash", recovery},
       {"C: accounts to reconcile after a crash", reconciliation},
+      {"C: unfinished transactions", unfinished_transactions},
+      {"C: reading a redo log", reading},
+      {"C: consumers keep segments", keeping_segments},
       {"C: a redo log that another process writes to", another_process},
   };
   return check_run(cases, sizeof cases / sizeof cases[0]);
