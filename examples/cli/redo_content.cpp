@@ -9,8 +9,8 @@
 namespace cli {
 namespace {
 
-using restante::ByteView;
 using restante::Bytes;
+using restante::ByteView;
 using restante::ContentReader;
 using restante::ContentRef;
 using restante::RedoLog;
@@ -88,8 +88,7 @@ class Base64 {
  private:
   void put(std::size_t digits) {
     constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (std::size_t i = 0; i < 4; ++i)
-      text_ += i < digits ? kDigits[held_ >> (18 - 6 * i) & 63u] : '=';
+    for (std::size_t i = 0; i < 4; ++i) text_ += i < digits ? kDigits[held_ >> (18 - 6 * i) & 63u] : '=';
     held_ = 0;
     count_ = 0;
   }

@@ -118,8 +118,8 @@ void RedoDump::show(Program& program, const RedoLog& log, const RecordInfo& reco
 
 void RedoDump::show_operations(Program& program, const RedoLog& log, const RecordInfo& record) const {
   for (const Operation& operation : record.operations) {
-    program.console.text(fmt::format("{}{}\n", std::string(kOperationIndent, ' '),
-                                     printable(restante::describe(operation))));
+    program.console.text(
+        fmt::format("{}{}\n", std::string(kOperationIndent, ' '), printable(restante::describe(operation))));
     for (const NamedContent& named : contents_of(operation)) show_contents(program, log, named);
   }
 }
@@ -129,9 +129,8 @@ void RedoDump::show_contents(Program& program, const RedoLog& log, const NamedCo
   program.console.text(fmt::format("{}{}, {}, {}\n", indent, named.what, byte_size(named.content.size),
                                    named.content.digest.to_string()));
   if (!content_) return;
-  show_content(log, named.content, [&](std::string_view line) {
-    program.console.text(fmt::format("{}| {}\n", indent, line));
-  });
+  show_content(log, named.content,
+               [&](std::string_view line) { program.console.text(fmt::format("{}| {}\n", indent, line)); });
 }
 
 Json RedoDump::json_with_operations(const RedoLog& log, const RecordInfo& record) const {

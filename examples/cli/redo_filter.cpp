@@ -69,7 +69,8 @@ bool RecordFilter::takes_operation(const RecordInfo& record) const {
 
 bool RecordFilter::takes(const RecordInfo& record) {
   if (kinds_.empty() && operations_.empty()) return true;
-  const bool ends_taken = record.kind != "begin" && record.kind != "content" && open_.erase(record.transaction) > 0;
+  const bool ends_taken =
+      record.kind != "begin" && record.kind != "content" && open_.erase(record.transaction) > 0;
   const bool has_operation = takes_operation(record);
   if (has_operation && record.kind == "begin") open_.insert(record.lsn);
   return has_operation || ends_taken || kinds_.contains(std::string(record.kind));

@@ -93,6 +93,13 @@ bool RedoRange::has(const std::string& account) const {
   return accounts_.empty() || std::find(accounts_.begin(), accounts_.end(), account) != accounts_.end();
 }
 
+Time RedoRange::newest(const std::vector<SegmentInfo>& segments) const {
+  Time newest;
+  for (const SegmentInfo& info : segments)
+    if (info.last_lsn != 0) newest = std::max(newest, info.last_time);
+  return last_time_ ? std::min(newest, *last_time_) : newest;
+}
+
 ReadRange RedoRange::in(const RedoLog& log) const {
   ReadRange range;
   // The index of sealed segments finds the records of one account.
@@ -101,8 +108,7 @@ ReadRange RedoRange::in(const RedoLog& log) const {
   if (first_lsn_) range.after = *first_lsn_ - 1;
   const std::vector<SegmentInfo> segments = log.segments();
   if (first_sequence_)
-    range.after =
-        std::max(range.after, segment_of(segments, "--from-seq", *first_sequence_).first_lsn - 1);
+    range.after = std::max(range.after, segment_of(segments, "--from-seq", *first_sequence_).first_lsn - 1);
   if (last_sequence_) {
     const SegmentInfo& last = segment_of(segments, "--to-seq", *last_sequence_);
     range.until = std::min(range.until, std::max(last.last_lsn, last.first_lsn - 1));
@@ -125,9 +131,10 @@ void require_known(Program& program, const RedoLog& log, const std::vector<std::
       known.push_back(one.id);
       return Status();
     }));
-    fail(Status(Code::not_found,
-                fmt::format("there is no account '{}' and no record of it in the redo log", printable(account)),
-                known.empty() ? "the store has no account" : "accounts are " + list_of(known)));
+    fail(Status(
+        Code::not_found,
+        fmt::format("there is no account '{}' and no record of it in the redo log", printable(account)),
+        known.empty() ? "the store has no account" : "accounts are " + list_of(known)));
   }
 }
 

@@ -28,6 +28,8 @@ class RedoRange {
   [[nodiscard]] bool is_before(restante::Time time) const { return first_time_ && time < *first_time_; }
   [[nodiscard]] bool is_behind(restante::Time time) const { return last_time_ && time > *last_time_; }
 
+  /// The last time in it: that of the newest record, or before.
+  [[nodiscard]] restante::Time newest(const std::vector<restante::SegmentInfo>& segments) const;
   /// The positions of it in this log, not behind its end now. Throws a `Failure` if a sequence is not there.
   [[nodiscard]] restante::ReadRange in(const restante::RedoLog& log) const;
 

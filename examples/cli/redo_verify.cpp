@@ -70,7 +70,8 @@ std::string text_of(const LogDamage& damage) {
   std::string out = fmt::format("  offset {}: {}", damage.offset, printable(damage.what));
   if (damage.from_lsn == 0) return out + "; no record is lost\n";
   if (damage.next_lsn == 0) return out + fmt::format("; lost from LSN {} to the end\n", damage.from_lsn);
-  return out + fmt::format("; lost {}\n", text_of(std::vector<Stretch>{{damage.from_lsn, damage.next_lsn - 1}}));
+  return out +
+         fmt::format("; lost {}\n", text_of(std::vector<Stretch>{{damage.from_lsn, damage.next_lsn - 1}}));
 }
 
 std::string text_of(const Checked& checked) {
@@ -187,11 +188,10 @@ void RedoVerify::show(Program& program, const LogVerification& found,
   program.answer["checked"] = Json::array();
   for (const Checked& checked : segments) program.answer["checked"].push_back(json_of(checked));
 
-  program.console.line(fmt::format("{}: {}, {}, {}, {}: {}", path, counted(found.segments, "segment"),
-                                   counted(found.records, "record"),
-                                   counted(found.transactions, "transaction"), byte_size(found.bytes),
-                                   found.damages.empty() ? "no damage"
-                                                         : counted(found.damages.size(), "damage")));
+  program.console.line(fmt::format(
+      "{}: {}, {}, {}, {}: {}", path, counted(found.segments, "segment"), counted(found.records, "record"),
+      counted(found.transactions, "transaction"), byte_size(found.bytes),
+      found.damages.empty() ? "no damage" : counted(found.damages.size(), "damage")));
   for (const Checked& checked : segments) {
     if (!checked.damages.empty()) {
       program.console.text(text_of(checked));

@@ -85,7 +85,8 @@ restante::RedoLog SegmentFiles::open() const {
   options.holder = "restante redo dump";
   auto log = restante::RedoLog::open(directory_, options);
   if (log.ok()) return std::move(log).value();
-  fail(with_hint(log.status(), "the files must be a copy of a redo log up to its newest segment, without a hole"));
+  fail(with_hint(log.status(),
+                 "the files must be a copy of a redo log up to its newest segment, without a hole"));
 }
 
 }  // namespace cli

@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-
-
 namespace cli {
 
 /// Copies of the files in a directory of their own, which goes with this object: opening a log may write to

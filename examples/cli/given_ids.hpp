@@ -1,0 +1,37 @@
+#pragma once
+// Ids that a store gave to what was put into it.
+
+#include <restante/mailbox_state.hpp>
+#include <restante/redo_log.hpp>
+
+#include <map>
+#include <string>
+
+namespace cli {
+
+/// A store may give a folder or a message that comes back another id than it had, as a Maildir does. The log
+/// holds both, in the begin and the commit of a restore or a replay, so that what was logged before can be
+/// found again under the new id.
+class GivenIds {
+ public:
+  /// Of the account, as logged behind `after`. Damage is passed over.
+  [[nodiscard]] static restante::Result<GivenIds> read(const restante::RedoLog& log,
+                                                       const std::string& account, restante::Lsn after);
+
+  /// The id that a logged folder has in `state`: its own if it is there, else the one it was given last.
+  [[nodiscard]] std::string folder(const restante::MailboxState& state, const std::string& id) const;
+  /// The same for a message of a logged folder.
+  [[nodiscard]] restante::MessageKey message(const restante::MailboxState& state,
+                                             const restante::MessageKey& key) const;
+
+ private:
+  /// What a transaction was begun with: (operation, element) is named by `Assigned`.
+  using Begun = std::vector<restante::Operation>;
+  void add(const Begun& begun, const std::vector<restante::Assigned>& assigned);
+
+  std::map<std::string, std::string> folders_;
+  /// By the folder's id as it was begun with.
+  std::map<restante::MessageKey, std::string> messages_;
+};
+
+}  // namespace cli
