@@ -134,7 +134,8 @@ void find_accounts(const RedoLog& log, Checked& checked) {
     if (record.kind == "begin") open.emplace(record.lsn, record.account_id);
     if (record.kind == "commit" || record.kind == "abort") open.erase(record.transaction);
   }
-  for (const RedoLog::Unfinished& unfinished : log.unfinished()) open.erase(unfinished.begin_lsn);
+  for (const RedoLog::Unfinished& unfinished : log.unfinished())
+    if (!unfinished.claimable) open.erase(unfinished.begin_lsn);  // its owner lives: it may end yet
   for (const auto& [lsn, account] : open) checked.unended.insert(account);
 }
 

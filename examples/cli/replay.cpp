@@ -256,11 +256,11 @@ Status Replayer::perform(const ReplayPlan& plan, AccountReport& report) const {
   options.ignore_unrecovered = true;
   Result<Transaction> transaction = parts_.log.begin(plan.account_id, logged, options);
   if (!transaction.ok()) return transaction.status();
-  return apply(now, computed, *transaction, report);
+  return apply(now, computed, content, *transaction, report);
 }
 
-Status Replayer::apply(const ReplayPlan& plan, const Computed& computed, Transaction& transaction,
-                       AccountReport& report) const {
+Status Replayer::apply(const ReplayPlan& plan, const Computed& computed, restante::ContentOpener& content,
+                       Transaction& transaction, AccountReport& report) const {
   restante::SinkBegin begin;
   begin.create_account = plan.creates_account;
   if (plan.creates_account) begin.continuity = restante::Continuity::reset;
@@ -270,7 +270,6 @@ Status Replayer::apply(const ReplayPlan& plan, const Computed& computed, Transac
     static_cast<void>(transaction.abort(restante::Sync::durable));
     return sink.status();
   }
-  ReplayContent content(parts_.log, parts_.targets, plan.account_id);
   std::vector<Assigned> assigned;
   Status done;
   for (std::size_t i = 0; i < computed.operations.size() && done.ok(); ++i) {

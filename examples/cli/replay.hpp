@@ -76,7 +76,7 @@ class Replayer {
   [[nodiscard]] restante::FieldSet fields() const;
   [[nodiscard]] restante::Status perform(const ReplayPlan& plan, restante::AccountReport& report) const;
   [[nodiscard]] restante::Status apply(const ReplayPlan& plan, const Computed& computed,
-                                       restante::Transaction& transaction,
+                                       restante::ContentOpener& content, restante::Transaction& transaction,
                                        restante::AccountReport& report) const;
 
   Parts parts_;

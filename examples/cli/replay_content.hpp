@@ -5,7 +5,9 @@
 #include <restante/redo_log.hpp>
 #include <restante/restore_plan.hpp>
 
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,15 +22,20 @@ class ReplayContent final : public restante::ContentOpener {
 
   [[nodiscard]] restante::Result<std::unique_ptr<restante::ContentReader>> open(
       const restante::ContentRef& content) override;
-  /// Reads it to its end.
+  /// Reads it to its end, and remembers where it could be read.
   [[nodiscard]] restante::Status check(const restante::ContentRef& content);
 
  private:
+  [[nodiscard]] restante::Result<std::unique_ptr<restante::ContentReader>> open_in_targets(
+      const restante::ContentRef& content);
+
   restante::RedoLog log_;
   const std::vector<restante::BackupTarget>& targets_;
   std::string account_;
   /// Made when the log lacks something: a plan opens what the targets have.
   std::optional<restante::Result<restante::RestorePlan>> plan_;
+  /// What the log does not have, or not whole.
+  std::set<restante::Digest> in_targets_;
 };
 
 }  // namespace cli
