@@ -206,6 +206,8 @@ Exit RedoReplay::run(Program& program) {
   require_known(program, log, range_.accounts());
   const std::vector<restante::BackupTarget> targets = open_targets(program);
   const auto scanner = open_scanner(program, Replayer::kClient, *store, log, targets);
+  refuse_lost_store(program, *scanner, targets,
+                    "mount it, or bring the accounts back with 'restante restore'");
   const auto sink = scanner->sink_for(*store);
   const Replayer replayer({log, *scanner, *sink, targets, range_, range_.in(log)});
   end_if_stopped();

@@ -128,16 +128,14 @@ std::vector<ReplayPlan> Replayer::find_accounts(DamageNotes& damages) const {
 void Replayer::plan(ReplayPlan& plan) const {
   plan.failure = look_for_unfinished(plan);
   if (!plan.failure.ok() || plan.in_doubt) return;
-  // What the store has must be logged, so that a restore can bring it back.
-  const auto scanned = parts_.scanner.scan(plan.account_id);
-  if (scanned.ok() && scanned->adopted) {
-    plan.failure =
-        Status(Code::unsupported, "its present state was not known before, so it could not come back",
-               fmt::format("'restante backup --full -a {}', then replay again", shell_word(plan.account_id)));
-    return;
-  }
   Computed computed;
   plan.failure = compute(plan, computed);
+  if (!plan.failure.ok() || computed.operations.empty() || plan.creates_account) return;
+  // The snapshot logged what the store has; a full before it makes that a state to go back to.
+  if (is_in_no_target(parts_.targets, plan.account_id))
+    plan.failure =
+        Status(Code::unsupported, "it is in no backup, so its present state could not come back",
+               fmt::format("'restante backup --full -a {}', then replay again", shell_word(plan.account_id)));
 }
 
 Status Replayer::look_for_unfinished(ReplayPlan& plan) const {

@@ -638,6 +638,14 @@ def test_account_that_is_not_in_the_store(site):
     fails_clearly(site.run("redo", "replay", "--to-lsn", end, "-a", ALICE), 1, "the account is not in the store")
 
 
+def test_lost_store_is_not_taken_for_removed_accounts(site):
+    wanted, end = gone_back(site)
+    shutil.rmtree(site.mail)
+    site.mail.mkdir()
+    fails_clearly(site.run("redo", "replay", "--to-lsn", end, "--yes"), 1, "is empty; 2 accounts were known", "hint: mount it")
+    equal(dump(site, "--operation", "account-delete"), [])
+
+
 def test_stop_on_error(site):
     wanted, end = gone_back(site)
     shutil.rmtree(site.mail / "alice")
@@ -686,16 +694,24 @@ def test_damaged_records_are_named(site):
     equal(tree(site.mail), mail)
 
 
-def test_account_whose_state_was_never_known(site):
+def test_account_without_a_backup(site):
     site.deliver("alice", "welcome", flags="S")
     site.run("init", code=0)
     site.run("scan", code=0)
-    site.deliver("alice", "one")
+    message = site.deliver("alice", "one", flags="")
     site.run("scan", code=0)
-    shutil.rmtree(site.state / "scan")
+    end = end_of(site)
+    message.unlink()
     mail = tree(site.mail)
-    run = fails_clearly(site.run("redo", "replay"), 1, "was not known before", "restante backup --full")
-    equal(tree(site.mail), mail)
+    for _ in range(2):
+        run = site.run("redo", "replay", "--to-lsn", end)
+        fails_clearly(run, 1, f"{ALICE}: it is in no backup", f"'restante backup --full -a {ALICE}'")
+        equal(tree(site.mail), mail)
+    # Where nothing is to be changed, nothing could be lost.
+    site.run("redo", "replay", code=0)
+    site.run("backup", "--full", "-a", ALICE, code=0)
+    site.run("redo", "replay", "--to-lsn", end, code=0)
+    equal(sorted(site.subjects("alice")), ["one", "welcome"])
 
 
 def test_replay_that_stops_half_way(site):
