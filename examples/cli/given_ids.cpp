@@ -22,8 +22,9 @@ constexpr int kMostReturns = 1000;
 
 }  // namespace
 
-Result<GivenIds> GivenIds::read(const RedoLog& log, const std::string& account, Lsn after) {
-  const auto cursor = log.records({.after = after, .account_id = account});
+Result<GivenIds> GivenIds::read(const RedoLog& log, const std::string& account,
+                                const restante::ReadRange& range) {
+  const auto cursor = log.records({.after = range.after, .account_id = account});
   if (!cursor.ok()) return cursor.status();
   GivenIds ids;
   std::map<Lsn, Begun> open;
@@ -37,6 +38,7 @@ Result<GivenIds> GivenIds::read(const RedoLog& log, const std::string& account, 
       continue;
     }
     if (!*more) return ids;
+    if (record.lsn > range.until) ids.note_later_folders(record.operations);
     if (record.kind == "begin") open[record.lsn] = std::move(record.operations);
     const auto begun = open.find(record.transaction);
     if ((record.kind != "commit" && record.kind != "abort") || begun == open.end()) continue;
@@ -55,6 +57,21 @@ void GivenIds::add(const Begun& begun, const std::vector<Assigned>& assigned) {
       const Message& message = put->messages[one.element];
       messages_[{message.folder_id, message.id}] = one.id;
     }
+  }
+}
+
+void GivenIds::note_later_folders(const std::vector<restante::Operation>& operations) {
+  for (const restante::Operation& operation : operations)
+    if (const auto* put = std::get_if<FolderPut>(&operation)) later_folders_.insert(put->folder.id);
+}
+
+void GivenIds::find_later_folders(const MailboxState& live, const MailboxState& stored) {
+  std::map<std::string, std::string> by_path;
+  for (const std::string& id : later_folders_)
+    if (live.folders().contains(id)) by_path.emplace(live.path_of(id), id);
+  for (const auto& [id, folder] : stored.folders()) {
+    const auto found = by_path.find(stored.path_of(id));
+    if (found != by_path.end() && found->second != id) folders_.try_emplace(id, found->second);
   }
 }
 

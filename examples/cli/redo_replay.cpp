@@ -209,7 +209,7 @@ Exit RedoReplay::run(Program& program) {
   refuse_lost_store(program, *scanner, targets,
                     "mount it, or bring the accounts back with 'restante restore'");
   const auto sink = scanner->sink_for(*store);
-  const Replayer replayer({log, *scanner, *sink, targets, range_, range_.in(log)});
+  const Replayer replayer({log, *scanner, *sink, *store, targets, range_, range_.in(log)});
   end_if_stopped();
 
   DamageNotes damages(program);

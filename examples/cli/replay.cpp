@@ -175,7 +175,7 @@ Status Replayer::compute(ReplayPlan& plan, Computed& out) const {
   StateSink live(out.live);
   const auto snapshot = parts_.scanner.snapshot(plan.account_id, live);
   if (!snapshot.ok() && snapshot.status().code() != Code::not_found) return snapshot.status();
-  const auto ids = GivenIds::read(parts_.log, plan.account_id, parts_.range.after);
+  const Result<GivenIds> ids = given_ids(plan.account_id, out.live);
   if (!ids.ok()) return ids.status();
   ReplayState state(out.live, *ids);
   if (Status replayed = replay(plan, state); !replayed.ok()) return replayed;
@@ -198,7 +198,18 @@ Status Replayer::compute(ReplayPlan& plan, Computed& out) const {
   return {};
 }
 
-Status Replayer::replay(ReplayPlan& plan, ReplayState& state) const {
+Result<GivenIds> Replayer::given_ids(const std::string& account, const MailboxState& live) const {
+  Result<GivenIds> ids = GivenIds::read(parts_.log, account, parts_.range);
+  if (!ids.ok() || !ids->has_later_folders()) return ids;
+  MailboxState stored;
+  StateSink sink(stored);
+  const auto snapshot = parts_.store.snapshot(account, sink);
+  if (!snapshot.ok() && snapshot.status().code() != Code::not_found) return snapshot.status();
+  ids->find_later_folders(live, stored);
+  return ids;
+}
+
+Status Replayer::replay(const ReplayPlan& plan, ReplayState& state) const {
   restante::ReadRange range = parts_.range;
   range.account_id = plan.account_id;
   const auto cursor = parts_.log.read(range);

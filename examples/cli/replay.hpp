@@ -51,6 +51,8 @@ class Replayer {
     /// Logs what is not logged yet, before anything is changed.
     restante::Scanner& scanner;
     restante::MailSink& sink;
+    /// What the scanner scans.
+    restante::MailSource& store;
     const std::vector<restante::BackupTarget>& targets;
     const RedoRange& choice;
     /// Of `choice`, fixed when the command began: what it logs itself is not replayed.
@@ -72,7 +74,9 @@ class Replayer {
   [[nodiscard]] restante::Status look_for_unfinished(ReplayPlan& plan) const;
   [[nodiscard]] restante::Status take_up_unfinished(const std::string& account) const;
   [[nodiscard]] restante::Status compute(ReplayPlan& plan, Computed& out) const;
-  [[nodiscard]] restante::Status replay(ReplayPlan& plan, class ReplayState& state) const;
+  [[nodiscard]] restante::Result<GivenIds> given_ids(const std::string& account,
+                                                     const restante::MailboxState& live) const;
+  [[nodiscard]] restante::Status replay(const ReplayPlan& plan, class ReplayState& state) const;
   [[nodiscard]] restante::FieldSet fields() const;
   [[nodiscard]] restante::Status perform(const ReplayPlan& plan, restante::AccountReport& report) const;
   [[nodiscard]] restante::Status apply(const ReplayPlan& plan, const Computed& computed,

@@ -604,6 +604,64 @@ def test_folders_that_were_renamed_and_removed(site):
     equal(site.json("redo", "replay", "--to-lsn", end)["plan"][0]["difference"]["none"], True)
 
 
+def index(site, folder, digit):
+    """As a server does that opens the folder: it has a GUID and a UIDVALIDITY then."""
+    (site.mail / "alice" / folder / "dovecot-uidlist").write_text(f"3 V179000000{digit} N1 G{digit * 32}\n")
+
+
+def test_a_folder_that_took_the_place_of_an_indexed_one(site):
+    site.deliver("alice", "welcome", flags="S")
+    site.deliver("alice", "contract", "Work", flags="")
+    index(site, ".Work", "1")
+    site.run("init", code=0)
+    site.run("backup", "--full", code=0)
+    shutil.copytree(site.mail, site.path / "before")
+    shutil.rmtree(site.mail / "alice/.Work")
+    site.deliver("alice", "another", "Work", flags="")
+    index(site, ".Work", "2")
+    site.run("scan", code=0)
+    wanted, end = site.mailbox("alice"), end_of(site)
+    equal({"FolderDelete", "FolderPut"} <= set(names_of(last_of(site, ALICE, "folder-delete"))), True)
+    put_back(site)
+    site.run("redo", "replay", "--to-lsn", end, "--yes", code=0)
+    equal(site.mailbox("alice"), wanted)
+    (scanned,) = site.json("scan")["accounts"]
+    equal(scanned["difference"]["messages"], {"added": 0, "removed": 0, "flags_changed": 0, "changed": 0, "unchanged": 2})
+    mail = tree(site.mail)
+    site.run("redo", "replay", "--to-lsn", end, code=0)
+    equal(tree(site.mail), mail)
+
+
+def test_a_folder_that_took_the_place_of_another(site):
+    started(site)
+    shutil.copytree(site.mail, site.path / "before")
+    shutil.rmtree(site.mail / "alice/.Work")
+    site.run("scan", code=0)
+    site.deliver("alice", "another", "Work", flags="")
+    index(site, ".Work", "2")
+    site.run("scan", code=0)
+    wanted, end = site.mailbox("alice"), end_of(site)
+    put_back(site)
+    for _ in range(2):
+        site.run("redo", "replay", "--to-lsn", end, "--yes", code=0)
+        equal(site.mailbox("alice"), wanted)
+
+
+def test_a_folder_that_went_goes_again(site):
+    started(site)
+    shutil.copytree(site.mail, site.path / "before")
+    site.deliver("alice", "late", "Work", flags="")
+    site.run("scan", code=0)
+    shutil.rmtree(site.mail / "alice/.Work")
+    site.run("scan", code=0)
+    wanted, end = site.mailbox("alice"), end_of(site)
+    put_back(site)
+    site.run("scan", code=0)
+    site.run("redo", "replay", "--to-lsn", end, "--yes", code=0)
+    equal((site.mailbox("alice"), (site.mail / "alice/.Work").exists()), (wanted, False))
+    equal(site.json("redo", "replay", "--to-lsn", end)["plan"][0]["difference"]["none"], True)
+
+
 def test_account_that_went_and_came_back(site):
     started(site)
     shutil.rmtree(site.mail / "bob")
