@@ -38,7 +38,7 @@ Result<GivenIds> GivenIds::read(const RedoLog& log, const std::string& account,
       continue;
     }
     if (!*more) return ids;
-    if (record.lsn > range.until) ids.note_later_folders(record.operations);
+    ids.note_folders(record.operations, record.lsn > range.until);
     if (record.kind == "begin") open[record.lsn] = std::move(record.operations);
     const auto begun = open.find(record.transaction);
     if ((record.kind != "commit" && record.kind != "abort") || begun == open.end()) continue;
@@ -60,9 +60,13 @@ void GivenIds::add(const Begun& begun, const std::vector<Assigned>& assigned) {
   }
 }
 
-void GivenIds::note_later_folders(const std::vector<restante::Operation>& operations) {
+void GivenIds::note_folders(const std::vector<restante::Operation>& operations, bool later) {
   for (const restante::Operation& operation : operations)
-    if (const auto* put = std::get_if<FolderPut>(&operation)) later_folders_.insert(put->folder.id);
+    if (const auto* put = std::get_if<FolderPut>(&operation)) {
+      // The first time counts: a folder of the range itself is no other one put back.
+      if (!later) own_folders_.insert(put->folder.id);
+      if (!own_folders_.contains(put->folder.id)) later_folders_.insert(put->folder.id);
+    }
 }
 
 void GivenIds::find_later_folders(const MailboxState& live, const MailboxState& stored) {

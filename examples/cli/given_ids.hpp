@@ -39,10 +39,11 @@ class GivenIds {
   using Begun = std::vector<restante::Operation>;
   void add(const Begun& begun, const std::vector<restante::Assigned>& assigned);
 
-  /// Of operations behind the range.
-  void note_later_folders(const std::vector<restante::Operation>& operations);
+  /// Of operations of the range, or of later ones.
+  void note_folders(const std::vector<restante::Operation>& operations, bool later);
 
   std::map<std::string, std::string> folders_;
+  std::set<std::string> own_folders_;
   std::set<std::string> later_folders_;
   /// By the folder's id as it was begun with.
   std::map<restante::MessageKey, std::string> messages_;

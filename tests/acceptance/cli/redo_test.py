@@ -632,19 +632,19 @@ def test_a_folder_that_took_the_place_of_an_indexed_one(site):
     equal(tree(site.mail), mail)
 
 
-def test_a_folder_that_took_the_place_of_another(site):
+def test_what_came_into_a_folder_later_stays(site):
+    """A folder without an index is known by its path: the one put back is taken for the one made since."""
     started(site)
     shutil.copytree(site.mail, site.path / "before")
     shutil.rmtree(site.mail / "alice/.Work")
     site.run("scan", code=0)
     site.deliver("alice", "another", "Work", flags="")
-    index(site, ".Work", "2")
     site.run("scan", code=0)
-    wanted, end = site.mailbox("alice"), end_of(site)
+    end = end_of(site)
     put_back(site)
     for _ in range(2):
-        site.run("redo", "replay", "--to-lsn", end, "--yes", code=0)
-        equal(site.mailbox("alice"), wanted)
+        site.run("redo", "replay", "--to-lsn", end, code=0)
+        equal(sorted(site.subjects("alice")), ["another", "contract", "welcome"])
 
 
 def test_a_folder_that_went_goes_again(site):
