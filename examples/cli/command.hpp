@@ -48,6 +48,8 @@ class Command {
 [[nodiscard]] std::unique_ptr<Command> make_scan();
 [[nodiscard]] std::unique_ptr<Command> make_redo_dump();
 [[nodiscard]] std::unique_ptr<Command> make_redo_verify();
+[[nodiscard]] std::unique_ptr<Command> make_redo_replay();
+[[nodiscard]] std::unique_ptr<Command> make_redo_stat();
 
 /// All, in the order of the manual.
 [[nodiscard]] std::vector<std::unique_ptr<Command>> all_commands();

@@ -91,6 +91,11 @@ void Console::clear_progress() {
   drawn_ = false;
 }
 
+bool Console::is_read() const {
+  const std::lock_guard lock(mutex_);
+  return !failed_;
+}
+
 bool Console::flush() {
   const std::lock_guard lock(mutex_);
   clear_progress();

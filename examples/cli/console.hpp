@@ -36,6 +36,8 @@ class Console {
   /// Draws over the last one; empty takes it away.
   void progress(std::string_view line);
 
+  /// False once stdout did not take something: what is written further is lost.
+  [[nodiscard]] bool is_read() const;
   /// Everything out; false if stdout could not take it all (a full disk, a closed pipe).
   [[nodiscard]] bool flush();
 

@@ -31,6 +31,7 @@ std::string paragraphs(std::string_view text, std::size_t columns) {
 
 /// "-a, --account ACCOUNT".
 std::string head_of(const CLI::Option& option) {
+  if (option.get_positional()) return option.get_name(true) + option.get_type_name();
   std::string out;
   for (const std::string& name : option.get_snames()) out += "-" + name + ", ";
   for (const std::string& name : option.get_lnames()) out += "--" + name;

@@ -169,7 +169,7 @@ Json json_of(const restante::AccountReport& report) {
           {"failure", json_of(report.status)}};
 }
 
-Json json_of(const restante::RecordInfo& record, bool operations) {
+Json json_of(const restante::RecordInfo& record) {
   Json out{{"lsn", record.lsn},
            {"sequence", record.sequence},
            {"offset", record.offset},
@@ -185,11 +185,6 @@ Json json_of(const restante::RecordInfo& record, bool operations) {
            {"content", nullptr}};
   if (record.content)
     out["content"] = Json{{"digest", record.content->digest.to_string()}, {"size", record.content->size}};
-  if (!operations) return out;
-  out["operations"] = Json::array();
-  for (const restante::Operation& operation : record.operations)
-    out["operations"].push_back(
-        {{"name", restante::name_of(operation)}, {"text", json_text(describe(operation))}});
   return out;
 }
 

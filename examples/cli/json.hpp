@@ -30,7 +30,8 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json json_of(const restante::DifferenceSummary& difference);
 [[nodiscard]] Json json_of(const restante::AccountPlan& plan);
 [[nodiscard]] Json json_of(const restante::AccountReport& report);
-[[nodiscard]] Json json_of(const restante::RecordInfo& record, bool operations);
+/// Without its operations.
+[[nodiscard]] Json json_of(const restante::RecordInfo& record);
 [[nodiscard]] Json json_of(const restante::LogPosition& position);
 
 }  // namespace cli

@@ -15,10 +15,6 @@ using restante::DifferenceSummary;
 using restante::FolderDifference;
 using restante::RestoreStep;
 
-std::string field(std::string_view name, const std::string& value) {
-  return fmt::format("  {:<10}{}\n", name, value);
-}
-
 /// "sequence 2", "sequences 2-4".
 std::string sequences_of(std::uint64_t first, std::uint64_t last) {
   return first == last ? fmt::format("sequence {}", first) : fmt::format("sequences {}-{}", first, last);
@@ -54,18 +50,6 @@ std::string position_of(const AccountPlan& plan, const restante::TimeZone& zone)
   return out;
 }
 
-std::string changes_of(const AccountPlan& plan) {
-  const DifferenceSummary& difference = plan.difference;
-  if (difference.none()) return "nothing: the mailbox is in that state";
-  const std::string folders = counted(difference.folders.size(), "folder");
-  std::string out = difference.messages.none()
-                        ? fmt::format("no message; properties or counters of {}", folders)
-                        : fmt::format("messages: {}, in {}", summary_of(difference.messages), folders);
-  if (!difference.items.none()) out += fmt::format("; other items: {}", summary_of(difference.items));
-  if (difference.account_changed) out += "; the account's own record";
-  return out + fmt::format("; {} to write", byte_size(plan.bytes_to_write));
-}
-
 std::string title_of(const AccountPlan& plan) {
   std::string out = printable(plan.address.empty() ? plan.account_id : plan.address);
   if (plan.into_id != plan.account_id) out += fmt::format(" into {}", printable(plan.into_address));
@@ -91,6 +75,21 @@ std::string folder_state(const FolderDifference& folder) {
 std::string count_cell(std::uint64_t count) { return count == 0 ? "-" : number(count); }
 
 }  // namespace
+
+std::string plan_field(std::string_view name, const std::string& value) {
+  return fmt::format("  {:<10}{}\n", name, value);
+}
+
+std::string changes_of(const DifferenceSummary& difference, std::uint64_t bytes_to_write) {
+  if (difference.none()) return "nothing: the mailbox is in that state";
+  const std::string folders = counted(difference.folders.size(), "folder");
+  std::string out = difference.messages.none()
+                        ? fmt::format("no message; properties or counters of {}", folders)
+                        : fmt::format("messages: {}, in {}", summary_of(difference.messages), folders);
+  if (!difference.items.none()) out += fmt::format("; other items: {}", summary_of(difference.items));
+  if (difference.account_changed) out += "; the account's own record";
+  return out + fmt::format("; {} to write", byte_size(bytes_to_write));
+}
 
 std::string summary_of(const DifferenceCounts& counts) {
   std::string out;
@@ -124,24 +123,25 @@ std::string folder_table(const DifferenceSummary& difference, std::size_t column
 std::string text_of(const AccountPlan& plan, const restante::TimeZone& zone, std::size_t columns) {
   std::string out = title_of(plan);
   if (!plan.failure.ok()) {
-    out += field("cannot", printable(plan.failure.message()));
-    if (!plan.failure.hint().empty()) out += field("hint", printable(plan.failure.hint()));
+    out += plan_field("cannot", printable(plan.failure.message()));
+    if (!plan.failure.hint().empty()) out += plan_field("hint", printable(plan.failure.hint()));
     return out;
   }
-  if (plan.deleted_at_stop) return out + field("state", "the account did not exist then");
-  out += field("from", steps_of(plan));
-  out += field("state at", position_of(plan, zone));
-  out += field("holds", fmt::format("{}, {}", counted(plan.messages, "message"), byte_size(plan.bytes)));
-  out += field("identity", plan.identity_reason.empty() ? std::string(name_of(plan.identity))
-                                                        : fmt::format("{}: {}", name_of(plan.identity),
-                                                                      printable(plan.identity_reason)));
-  if (plan.continuity == restante::Continuity::reset) out += field("", "clients must fetch the mailbox anew");
-  out += field("changes", changes_of(plan));
+  if (plan.deleted_at_stop) return out + plan_field("state", "the account did not exist then");
+  out += plan_field("from", steps_of(plan));
+  out += plan_field("state at", position_of(plan, zone));
+  out += plan_field("holds", fmt::format("{}, {}", counted(plan.messages, "message"), byte_size(plan.bytes)));
+  out += plan_field("identity", plan.identity_reason.empty() ? std::string(name_of(plan.identity))
+                                                             : fmt::format("{}: {}", name_of(plan.identity),
+                                                                           printable(plan.identity_reason)));
+  if (plan.continuity == restante::Continuity::reset)
+    out += plan_field("", "clients must fetch the mailbox anew");
+  out += plan_field("changes", changes_of(plan.difference, plan.bytes_to_write));
   out += folder_table(plan.difference, columns, 12);
   if (plan.difference.host_operations_left > 0)
-    out += field("warning", fmt::format("{} of the server cannot be taken back",
-                                        counted(plan.difference.host_operations_left, "operation")));
-  for (const std::string& warning : plan.warnings) out += field("warning", printable(warning));
+    out += plan_field("warning", fmt::format("{} of the server cannot be taken back",
+                                             counted(plan.difference.host_operations_left, "operation")));
+  for (const std::string& warning : plan.warnings) out += plan_field("warning", printable(warning));
   return out;
 }
 

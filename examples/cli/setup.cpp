@@ -30,14 +30,6 @@ bool has_known_states(const Program& program) {
   return false;
 }
 
-bool is_in_no_target(const std::vector<BackupTarget>& targets, std::string_view account) {
-  for (const BackupTarget& target : targets) {
-    const auto found = target.find_account(account);
-    if (found.ok() || found.status().code() != restante::Code::not_found) return false;
-  }
-  return true;
-}
-
 /// The account at the end of the log, as sessions and log tell it.
 Result<std::vector<Operation>> state_at_end(const std::vector<BackupTarget>& targets, restante::RedoLog log,
                                             std::string_view account) {
@@ -62,6 +54,14 @@ Result<std::vector<Operation>> state_at_end(const std::vector<BackupTarget>& tar
 }
 
 }  // namespace
+
+bool is_in_no_target(const std::vector<BackupTarget>& targets, std::string_view account) {
+  for (const BackupTarget& target : targets) {
+    const auto found = target.find_account(account);
+    if (found.ok() || found.status().code() != restante::Code::not_found) return false;
+  }
+  return true;
+}
 
 restante::Status with_hint(const Status& status, const std::string& hint) {
   return Status(status.code(), status.message(), hint);
@@ -160,8 +160,8 @@ std::unique_ptr<restante::Scanner> open_scanner(Program& program, const char* pu
   return require(restante::Scanner::open(store, log, options));
 }
 
-void refuse_lost_store(Program& program, restante::Scanner& scanner,
-                       const std::vector<BackupTarget>& targets) {
+void refuse_lost_store(Program& program, restante::Scanner& scanner, const std::vector<BackupTarget>& targets,
+                       const char* hint) {
   bool has_account = false;
   const Status listed = scanner.list_accounts([&](const restante::Account&) {
     has_account = true;
@@ -177,7 +177,7 @@ void refuse_lost_store(Program& program, restante::Scanner& scanner,
   fail(Status(restante::Code::not_found,
               fmt::format("the store in {} is empty; {} {} known", printable(program.config.store.path),
                           counted(known, "account"), known == 1 ? "was" : "were"),
-              "mount it, or say --allow-empty if all accounts were really removed"));
+              hint));
 }
 
 }  // namespace cli

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "program.hpp"
@@ -42,10 +43,15 @@ enum class Baseline {
                                                               std::vector<restante::BackupTarget> targets,
                                                               Baseline baseline = Baseline::required);
 
+/// Whether every target could be asked, and has no session of the account.
+[[nodiscard]] bool is_in_no_target(const std::vector<restante::BackupTarget>& targets,
+                                   std::string_view account);
+
 /// Fails if the store has no account although some were known: then it is more likely not mounted than that
-/// all have gone.
-void refuse_lost_store(Program& program, restante::Scanner& scanner,
-                       const std::vector<restante::BackupTarget>& targets);
+/// all have gone. `hint` says what else can be done.
+void refuse_lost_store(
+    Program& program, restante::Scanner& scanner, const std::vector<restante::BackupTarget>& targets,
+    const char* hint = "mount it, or say --allow-empty if all accounts were really removed");
 
 /// The failure with this hint in place of its own.
 [[nodiscard]] restante::Status with_hint(const restante::Status& status, const std::string& hint);

@@ -57,6 +57,8 @@ def test_nothing_was_made_yet(site):
         ["restore", "-a", "alice@example.com"],
         ["redo", "dump"],
         ["redo", "verify"],
+        ["redo", "stat"],
+        ["redo", "replay"],
     ):
         refused(site, *words, parts=("hint: 'restante init' makes",))
     equal(site.target.exists(), False)
