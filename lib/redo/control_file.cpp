@@ -11,6 +11,7 @@
 #include "base/crc32c.hpp"
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "redo/open_table.hpp"
 
 namespace restante::redo {
 namespace {
@@ -45,6 +46,21 @@ std::optional<StagedBytes> staged_in(const ControlPage& page) {
   for (std::uint64_t offset = written.offset; offset < writer.position; ++offset)
     staged.bytes.push_back(page.staged[offset % kStagedBytes]);
   return staged;
+}
+
+// Nothing if it was not closed in order, or if the page does not say all of it.
+std::optional<ClosedLog> closed_in(ControlFile& control) {
+  const ControlPage& page = control.page();
+  ClosedLog closed{page.writer.load(), page.written.load(), page.close_mark.load(), {}};
+  if (closed.mark_offset == 0 || closed.writer.last_is_close_mark == 0) return std::nullopt;
+  const OpenTable table(control);
+  for (std::uint32_t index = 0; index < std::min(table.size(), kMaxOpen); ++index) {
+    std::optional<OpenTable::Entry> entry = table.load(index, closed.writer.end);
+    if (!entry) continue;
+    if (!entry->is_account_known) return std::nullopt;
+    closed.open.push_back(std::move(entry->transaction));
+  }
+  return closed;
 }
 
 }  // namespace
@@ -164,10 +180,12 @@ Status ControlFile::make_page() {
   const bool is_same_boot = old && info->size == kControlBytes && old->boot_id == boot_id;
   if (is_same_boot && page.poisoned.load() != 0) poison_before_ = page.watermark = known_durable(page);
   if (is_same_boot && !poison_before_ && page.ready.load() != 0) left_ = staged_in(page);
+  if (is_same_boot && !poison_before_ && page.ready.load() != 0) closed_ = closed_in(*this);
   page.ready.store(0);
   auto* const bytes = static_cast<std::uint8_t*>(mapping_.data());
   const std::size_t kept = poison_before_ ? offsetof(ControlPage, write_lock) : 0;
-  std::memset(bytes + kept, 0, kControlBytes - kept);
+  const std::size_t until = closed_ ? offsetof(ControlPage, contents) : kControlBytes;
+  std::memset(bytes + kept, 0, until - kept);
   const Bytes identity = encode_identity(identity_of_this_build(boot_id));
   std::memcpy(bytes, identity.data(), identity.size());
   page.write_holder.store(kNoOwner);

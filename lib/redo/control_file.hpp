@@ -11,12 +11,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "os/fd.hpp"
 #include "os/io.hpp"
 #include "os/lock.hpp"
 #include "os/shared_memory.hpp"
 #include "redo/control_page.hpp"
+#include "redo/segment_header.hpp"
 
 namespace restante::redo {
 
@@ -40,6 +42,14 @@ struct StagedBytes {
   Bytes bytes;
 };
 
+/// A log that was closed in order, as the last process left it.
+struct ClosedLog {
+  WriterState writer;
+  WrittenState written;
+  std::uint64_t mark_offset = 0;
+  std::vector<OpenTransaction> open;
+};
+
 class ControlFile {
  public:
   struct Who {
@@ -61,6 +71,11 @@ class ControlFile {
   /// What those who died since the last opening had published and not yet written into their segment. It is
   /// to be checked: the files may have been replaced since.
   [[nodiscard]] const std::optional<StagedBytes>& left_staged() const noexcept { return left_; }
+  /// What the last one left who closed the log on this boot; to be checked, too. Where contents of recent
+  /// segments lie is still in the page then.
+  [[nodiscard]] const std::optional<ClosedLog>& closed_log() const noexcept { return closed_; }
+  /// By the last one, behind the mark: what the page says stays true until somebody attaches.
+  void note_close(std::uint64_t mark_offset) noexcept { page().close_mark.store(mark_offset); }
 
   [[nodiscard]] ControlPage& page() noexcept { return *static_cast<ControlPage*>(mapping_.data()); }
   [[nodiscard]] const ControlPage& page() const noexcept {
@@ -110,6 +125,7 @@ class ControlFile {
   bool is_alone_ = false;
   std::optional<Watermark> poison_before_;
   std::optional<StagedBytes> left_;
+  std::optional<ClosedLog> closed_;
 };
 
 }  // namespace restante::redo

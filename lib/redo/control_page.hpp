@@ -188,6 +188,10 @@ struct ControlPage {
   os::RobustMutex spare_lock;
   os::SharedEvent ended;
 
+  /// Where the mark lies with which the last process closed the log in order, and left all this as it was; 0
+  /// while the log is open.
+  std::atomic<std::uint64_t> close_mark;
+
   std::atomic<std::uint32_t> open_high;  // no slot behind it has ever been in use
   std::atomic<std::uint64_t> open_accounts[kMaxOpen];
   OpenSlot open[kMaxOpen];

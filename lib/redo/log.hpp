@@ -69,6 +69,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<Segment> adopt_complete(const redo::FoundSegment& found,
                                                const redo::SegmentHeader& next);
   [[nodiscard]] Status adopt_newest(const redo::FoundSegment& found);
+  [[nodiscard]] bool is_as_closed(const redo::FoundSegment& found) const;
+  [[nodiscard]] Status adopt_closed(const redo::FoundSegment& found, std::shared_ptr<const os::Fd> fd);
   [[nodiscard]] Result<redo::FoundEnd> end_of_newest(const redo::FoundSegment& found, int fd);
   [[nodiscard]] Status adopt_open(const std::map<Lsn, redo::OpenTransaction>& open);
   void add_current(const redo::SegmentHeader& header);

@@ -335,6 +335,42 @@ Result<redo::FoundEnd> RedoLog::Impl::end_of_newest(const redo::FoundSegment& fo
   return end;
 }
 
+// Whether the page still says what the newest segment has: then it need not be read.
+bool RedoLog::Impl::is_as_closed(const redo::FoundSegment& found) const {
+  const std::optional<redo::ClosedLog>& closed = control_->closed_log();
+  if (!closed || found.header->sequence != closed->writer.sequence) return false;
+  const redo::WriterState& writer = closed->writer;
+  if (found.file_bytes != writer.capacity) return false;
+  if (writer.position + writer.reserved + redo::kTailRoom > writer.capacity) return false;
+  redo::SegmentExtent extent;
+  extent.end = writer.capacity;
+  extent.last_lsn = writer.end + 1;
+  const redo::RawSegment segment(found.file, found.header, extent);
+  // A file that somebody put in its place may go on.
+  if (segment.read_at(writer.position, writer.end + 1, false).status().code() != Code::damaged) return false;
+  const Result<redo::Record> mark = segment.read_at(closed->mark_offset, writer.end, false);
+  return mark.ok() && mark->head.kind == redo::RecordKind::mark && mark->head.head_crc == writer.last_crc &&
+         closed->mark_offset + mark->head.padded_length() == writer.position;
+}
+
+Status RedoLog::Impl::adopt_closed(const redo::FoundSegment& found, std::shared_ptr<const os::Fd> fd) {
+  const redo::ClosedLog& closed = *control_->closed_log();
+  redo::WriterState state = closed.writer;
+  const bool is_filled = closed.written.sequence == state.sequence && closed.written.filled <= state.capacity;
+  const std::uint64_t filled = is_filled ? std::max(closed.written.filled, state.position) : state.position;
+  if (Status staged = begin_stage(state.sequence, state.position, filled, std::move(fd)); !staged.ok())
+    return staged;
+  segments_.push_back({found.file, found.header, nullptr, state.lowest_sequence, false});
+  state.first_sequence = segments_.front().header->sequence;
+  state.opened_sequence = state.sequence;
+  // The clock of this process is another one.
+  state.has_monotonic = 0;
+  begin_with(state);
+  std::map<Lsn, redo::OpenTransaction> open;
+  for (const redo::OpenTransaction& transaction : closed.open) open[transaction.begin_lsn] = transaction;
+  return adopt_open(open);
+}
+
 // The segment that was being written.
 Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   const redo::SegmentHeader& header = *found.header;
@@ -348,6 +384,7 @@ Status RedoLog::Impl::adopt_newest(const redo::FoundSegment& found) {
   Result<os::Fd> opened_file = io_.open_at(directory_->get(), found.file->name(), O_RDWR | O_NOFOLLOW, 0);
   if (!opened_file.ok()) return opened_file.status();
   const auto fd = std::make_shared<const os::Fd>(std::move(*opened_file));
+  if (is_as_closed(found)) return adopt_closed(found, fd);
   if (Status written = write_left(header, fd->get()); !written.ok()) return written;
   const Result<redo::FoundEnd> search = end_of_newest(found, fd->get());
   if (!search.ok()) return search.status();
@@ -461,11 +498,16 @@ void RedoLog::Impl::close() noexcept {
   if (!held.ok()) return;
   // A spare is of use to nobody now.
   (void)io_.unlink_at(directory_->get(), std::string(redo::kSpareName));
-  if (state_.last_is_close_mark != 0) return;
+  if (state_.last_is_close_mark != 0) {
+    // Nothing was written.
+    if (control_->closed_log()) control_->note_close(control_->closed_log()->mark_offset);
+    return;
+  }
   // The mark vouches for all before it (R8), so that must be on the disk first. It also says that nothing is
   // in doubt, which is not so after somebody died (R9).
   if (!sync_now().ok() || !control_->nobody_died()) return;
-  if (write_mark(redo::MarkReason::close).ok()) (void)sync_now();
+  const Result<Placed> mark = write_mark(redo::MarkReason::close);
+  if (mark.ok() && sync_now().ok()) control_->note_close(mark->offset);
 }
 
 }  // namespace v0

@@ -16,6 +16,13 @@
 namespace restante::test {
 namespace {
 
+ContentRef put(RedoLog& log, const std::string& text) {
+  const auto reader = read_from_memory(as_bytes(text));
+  const Result<ContentRef> content = log.put_content("alice", *reader);
+  REQUIRE_OK(content);
+  return *content;
+}
+
 TEST_CASE("R7: a forked child that uses an inherited handle is told so, and leaves it alone") {
   const ScratchDir dir;
   const ManualClock clock;
@@ -154,6 +161,83 @@ TEST_CASE("R7: a writer killed at any moment leaves everything it acknowledged")
     if (round % 8 == 7) REQUIRE(log->verify()->damages.empty());
   }
   CHECK(acknowledged.size() >= static_cast<std::size_t>(rounds / 2));
+}
+
+TEST_CASE(
+    "R7: a log that was closed in order is opened without reading it, and not if anything has changed") {
+  const ScratchDir dir;
+  const std::string path = dir.file("redo");
+  const ManualClock clock;
+  const RedoLog::Options options = options_with(clock, 4u << 20);
+  std::vector<std::string> ids;
+  Lsn begun = 0;
+  ContentRef content;
+  {
+    Result<RedoLog> log = RedoLog::open(path, options);
+    REQUIRE_OK(log);
+    for (int i = 0; i < 1000; ++i) {
+      ids.push_back(std::to_string(i));
+      REQUIRE_OK(append(*log, "alice", ids.back(), 1500, Sync::lazy));
+    }
+    content = put(*log, "a message");
+    Result<Transaction> open = begin(*log, "bob", "unfinished");
+    REQUIRE_OK(open);
+    begun = open->begin_lsn();
+  }
+  const auto reopen = [&] {
+    FaultyIo io;
+    redo::OpenHooks hooks;
+    hooks.io = &io;
+    Result<RedoLog> log = redo::open_log(path, options, hooks);
+    REQUIRE_OK(log);
+    const std::uint64_t read = io.bytes_read;
+    CHECK(read_all_of(*log).ids == ids);
+    const std::vector<RedoLog::Unfinished> open = log->unfinished();
+    REQUIRE(open.size() == 1);
+    CHECK(open[0].begin_lsn == begun);
+    CHECK(open[0].claimable);
+    // Content that was put before is found again.
+    const Lsn before = log->end();
+    CHECK(put(*log, "a message") == content);
+    CHECK(log->end() == before);
+    CHECK(log->accounts_to_reconcile().empty());
+    return read;
+  };
+  CHECK(reopen() < 128u << 10);
+  CHECK(reopen() < 128u << 10);
+  // Somebody opens it and dies: what he left is to be found out.
+  Child child([&] {
+    Result<RedoLog> log = RedoLog::open(path, options);
+    if (!log.ok() || !append(*log, "alice", "last").ok()) return 1;
+    ::raise(SIGKILL);
+    return 2;
+  });
+  CHECK(child.wait() != 0);
+  ids.push_back("last");
+  {
+    Result<RedoLog> log = RedoLog::open(path, options);
+    REQUIRE_OK(log);
+    CHECK(read_all_of(*log).ids == ids);
+    CHECK(log->accounts_to_reconcile() == std::vector<std::string>{"alice"});
+    ids.push_back("then");
+    REQUIRE_OK(append(*log, "alice", ids.back()));
+  }
+  // Another file in its place, longer by what was written elsewhere.
+  const std::string elsewhere = dir.file("elsewhere");
+  copy_log(path, elsewhere);
+  {
+    Result<RedoLog> log = RedoLog::open(elsewhere, options);
+    REQUIRE_OK(log);
+    ids.push_back("elsewhere");
+    REQUIRE_OK(append(*log, "alice", ids.back()));
+  }
+  const std::string newest = redo::segment_name(RedoLog::open(elsewhere, options)->sequence());
+  std::filesystem::copy_file(elsewhere + "/" + newest, path + "/" + newest,
+                             std::filesystem::copy_options::overwrite_existing);
+  Result<RedoLog> log = RedoLog::open(path, options);
+  REQUIRE_OK(log);
+  CHECK(read_all_of(*log).ids == ids);
+  CHECK(log->verify()->damages.empty());
 }
 
 }  // namespace
