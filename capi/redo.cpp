@@ -42,6 +42,8 @@ Status options_from_c(const restante_redo_options* given, RedoLog::Options& out)
   if (options.segment_bytes != 0) out.segment_bytes = options.segment_bytes;
   if (options.piece_bytes != 0) out.piece_bytes = options.piece_bytes;
   if (options.deadline_ms != 0) out.deadline = std::chrono::milliseconds(options.deadline_ms);
+  if (options.sync_interval_ms != 0) out.sync_interval = std::chrono::milliseconds(options.sync_interval_ms);
+  out.segment_age = std::chrono::seconds(options.segment_age_seconds);
   return {};
 }
 
@@ -50,7 +52,8 @@ Status sync_from_c(std::uint32_t number, Sync otherwise, Sync& out) {
     case RESTANTE_SYNC_DEFAULT: out = otherwise; return {};
     case RESTANTE_SYNC_DURABLE: out = Sync::durable; return {};
     case RESTANTE_SYNC_LAZY: out = Sync::lazy; return {};
-    default: return invalid("sync is none of RESTANTE_SYNC_DEFAULT, _DURABLE and _LAZY");
+    case RESTANTE_SYNC_INTERVAL: out = Sync::interval; return {};
+    default: return invalid("sync is none of RESTANTE_SYNC_DEFAULT, _DURABLE, _LAZY and _INTERVAL");
   }
 }
 

@@ -610,6 +610,10 @@ typedef struct restante_redo_options {
   uint32_t piece_bytes;
   /** Waits end with RESTANTE_ERROR_TIMED_OUT after this many milliseconds. 0: 30,000. */
   uint32_t deadline_ms;
+  /** For RESTANTE_SYNC_INTERVAL; at most an hour. 0: 1,000. */
+  uint32_t sync_interval_ms;
+  /** A segment also ends when its first record is older than this. 0: never. */
+  uint32_t segment_age_seconds;
 } restante_redo_options;
 
 /**
@@ -664,8 +668,10 @@ enum {
   RESTANTE_SYNC_DEFAULT = 0,
   /** When it is on the disk. */
   RESTANTE_SYNC_DURABLE = 1,
-  /** When it is written; on the disk with the next durable call, sync, roll or close. */
-  RESTANTE_SYNC_LAZY = 2
+  /** When it is written, which outlives the process; on the disk with the next durable call, sync or roll. */
+  RESTANTE_SYNC_LAZY = 2,
+  /** When it is written, or after a sync if the last one of the log is `sync_interval_ms` ago. */
+  RESTANTE_SYNC_INTERVAL = 3
 };
 
 typedef struct restante_begin_options {
@@ -725,6 +731,43 @@ RESTANTE_API int32_t restante_redo_roll(restante_redo *redo, restante_error **ou
  * keeps the next segment ready, seals what was rolled, and marks the end of an idle log.
  */
 RESTANTE_API int32_t restante_redo_maintain(restante_redo *redo, restante_error **out_error);
+
+/* --- Durability without waiting, for hosts with an event loop ------------------------------------------- */
+/*                                                                                                          */
+/* Call begin, commit or append with RESTANTE_SYNC_LAZY, request the LSN, and answer the client when a poll */
+/* says that it is durable. Every function of this part may be called from any thread.                      */
+
+/** Calls `work(work_data)` once, at some time, on some thread; may do so before it returns. */
+typedef struct restante_executor {
+  uint32_t struct_size;
+  /** Must be 0. */
+  uint32_t reserved;
+  void *user_data;
+  void (*execute)(void *user_data, void (*work)(void *work_data), void *work_data);
+} restante_executor;
+
+typedef struct restante_completions restante_completions;
+
+/**
+ * `executor` runs what waits for the disk, one piece at a time; what its `user_data` points to must live until
+ * the completions are freed. NULL: `restante_completions_poll` waits itself. Counts as a handle of the log.
+ */
+RESTANTE_API int32_t restante_redo_completions(restante_redo *redo, const restante_executor *executor,
+                                               restante_completions **out_completions,
+                                               restante_error **out_error);
+/** Readable when a poll has something new to say; -1 without an executor. It belongs to `completions`. */
+RESTANTE_API int restante_completions_fd(const restante_completions *completions);
+/** Asks that everything up to `lsn`, which was written, becomes durable. */
+RESTANTE_API int32_t restante_completions_request(restante_completions *completions, uint64_t lsn,
+                                                  restante_error **out_error);
+/**
+ * The newest LSN that is durable, at once. RESTANTE_ERROR_NOT_DURABLE when what is missing never will be;
+ * RESTANTE_ERROR_TIMED_OUT once when whoever syncs did not go on: request again.
+ */
+RESTANTE_API int32_t restante_completions_poll(restante_completions *completions, uint64_t *out_durable_lsn,
+                                               restante_error **out_error);
+/** Waits for the work that is under way. */
+RESTANTE_API void restante_completions_free(restante_completions *completions);
 
 /* --- Transactions --------------------------------------------------------------------------------------- */
 

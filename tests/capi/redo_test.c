@@ -5,6 +5,7 @@
 #include "check.h"
 #include "tiny_store.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -544,6 +545,99 @@ static void keeping_segments(const char *scratch) {
   close_log(redo);
 }
 
+/* Keeps work until the test runs it, as a host's pool of threads would. */
+typedef struct held_work {
+  void (*work)(void *work_data);
+  void *work_data;
+  int count;
+} held_work;
+
+static void hold_work(void *user_data, void (*work)(void *work_data), void *work_data) {
+  held_work *held = user_data;
+  held->work = work;
+  held->work_data = work_data;
+  held->count++;
+}
+
+static int is_readable(int fd) {
+  struct pollfd entry = {fd, POLLIN, 0};
+  return poll(&entry, 1, 0) == 1;
+}
+
+static void completions_of_an_executor(const char *scratch) {
+  restante_redo *redo = open_log(scratch, 1);
+  restante_ops *ops = one_message("m1");
+  restante_begin_options lazy = {0};
+  held_work held = {NULL, NULL, 0};
+  restante_executor executor = {0};
+  restante_completions *completions = NULL;
+  restante_error *error = NULL;
+  uint64_t lsn = 0;
+  uint64_t durable = 0;
+  lazy.struct_size = sizeof lazy;
+  lazy.sync = RESTANTE_SYNC_LAZY;
+  executor.struct_size = sizeof executor;
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "execute",
+              restante_redo_completions(redo, &executor, &completions, &error));
+  executor.user_data = &held;
+  executor.execute = hold_work;
+  CHECK_OK(restante_redo_completions(redo, &executor, &completions, &error));
+  CHECK_OK(restante_redo_append(redo, view("alice"), ops, &lazy, &lsn, &error));
+  CHECK_OK(restante_completions_request(completions, lsn, &error));
+  CHECK_OK(restante_completions_request(completions, lsn, &error));
+  CHECK_U64(1, (uint64_t)held.count);
+  CHECK_U64(0, (uint64_t)is_readable(restante_completions_fd(completions)));
+  CHECK_OK(restante_completions_poll(completions, &durable, &error));
+  CHECK_U64(lsn - 1, durable);
+  held.work(held.work_data);
+  CHECK_U64(1, (uint64_t)is_readable(restante_completions_fd(completions)));
+  CHECK_OK(restante_completions_poll(completions, &durable, &error));
+  CHECK_U64(lsn, durable);
+  CHECK_U64(0, (uint64_t)is_readable(restante_completions_fd(completions)));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_completions_request(completions, lsn + 1, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_completions_poll(completions, NULL, &error));
+  restante_completions_free(completions);
+  restante_completions_free(NULL);
+
+  CHECK_OK(restante_redo_completions(redo, NULL, &completions, &error));
+  CHECK_U64(1, restante_completions_fd(completions) == -1);
+  CHECK_OK(restante_redo_append(redo, view("alice"), ops, &lazy, &lsn, &error));
+  CHECK_OK(restante_completions_request(completions, lsn, &error));
+  CHECK_OK(restante_completions_poll(completions, &durable, &error));
+  CHECK_U64(lsn, durable);
+  restante_completions_free(completions);
+  restante_ops_free(ops);
+  close_log(redo);
+}
+
+static void syncs_by_interval(const char *scratch) {
+  char path[CHECK_PATH_SIZE];
+  restante_redo_options options = {0};
+  restante_begin_options interval = {0};
+  restante_redo *redo = NULL;
+  restante_ops *ops = one_message("m1");
+  restante_error *error = NULL;
+  uint64_t lsn = 0;
+  options.struct_size = sizeof options;
+  options.create = 1;
+  options.sync_interval_ms = 3600 * 1000 + 1;
+  check_path(path, scratch, "redo");
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_open(path, &options, &redo, &error));
+  options.sync_interval_ms = 3600 * 1000;
+  options.segment_age_seconds = 86400;
+  CHECK_OK(restante_redo_open(path, &options, &redo, &error));
+  CHECK_OK(restante_redo_append(redo, view("alice"), ops, NULL, &lsn, &error));
+  interval.struct_size = sizeof interval;
+  interval.sync = RESTANTE_SYNC_INTERVAL;
+  CHECK_OK(restante_redo_append(redo, view("alice"), ops, &interval, &lsn, &error));
+  CHECK_U64(lsn - 1, restante_redo_durable_end(redo));
+  interval.sync = 4;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
+             restante_redo_append(redo, view("alice"), ops, &interval, NULL, &error));
+  restante_ops_free(ops);
+  close_log(redo);
+}
+
 static void write_from_another(const char *scratch) {
   restante_redo *redo = open_log(scratch, 0);
   restante_ops *ops = one_message("theirs");
@@ -594,6 +688,8 @@ int main(void) {
       {"C: unfinished transactions", unfinished_transactions},
       {"C: reading a redo log", reading},
       {"C: consumers keep segments", keeping_segments},
+      {"C: completions of an executor", completions_of_an_executor},
+      {"C: syncs by interval", syncs_by_interval},
       {"C: a redo log that another process writes to", another_process},
   };
   return check_run(cases, sizeof cases / sizeof cases[0]);

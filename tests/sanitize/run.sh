@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The tests of the redo log under a sanitizer, in a build of their own.
+#
+# usage: tests/sanitize/run.sh KIND BUILD
+#   KIND   address,undefined or thread
+#   BUILD  made if it is not there
+set -u -o pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+. "$top/tests/support/results.sh"
+kind=${1:?"a kind of sanitizer"}
+build=${2:?"a build directory"}
+name="the redo log's tests under $kind"
+
+meson=/usr/bin/meson
+[ -x "$meson" ] || meson=meson
+mkdir -p "$build"
+log=$build/said
+# Little optimisation: compiling would take longer than it saves.
+if ! { [ -f "$build/build.ninja" ] ||
+  "$meson" setup "$build" "$top" --buildtype=plain -Dtests=true -Db_sanitize="$kind" -Db_lundef=false \
+    -Dcpp_args='-O1 -g1 -fno-omit-frame-pointer' -Dc_args='-O1 -g1'; } >"$log" 2>&1 ||
+  ! ninja -C "$build" tests/test-redo tests/test-os >>"$log" 2>&1; then
+  tail -n 40 "$log"
+  failed "$name" 'it does not build'
+  exit 1
+fi
+
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:suppressions=$here/thread.supp
+export ASAN_OPTIONS=detect_leaks=1
+worst=0
+for tests in os redo; do
+  if (cd "$build" && "tests/test-$tests") >"$log" 2>&1; then
+    passed "tests of $tests under $kind"
+  else
+    tail -n 80 "$log"
+    failed "tests of $tests under $kind" 'see above'
+    worst=1
+  fi
+done
+exit $worst
