@@ -206,7 +206,7 @@ static void a_transaction(const char *scratch) {
   CHECK_U64(0, lsn);
   assigned.operation = 0;
   CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
-             restante_transaction_commit(transaction, &assigned, 1, 3, &lsn, &error));
+             restante_transaction_commit(transaction, &assigned, 1, 4, &lsn, &error));
   CHECK_OK(restante_transaction_commit(transaction, &assigned, 1, RESTANTE_SYNC_DURABLE, &lsn, &error));
   CHECK_U64(restante_redo_durable_end(redo), lsn);
   CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "has ended",
