@@ -18,9 +18,12 @@ restante_build_packages=(
   pkg-config
   tzdata
 )
-# To run the tests besides. The second reader is Python of the distribution, /usr/bin/python3.
+# To run the tests besides. The second reader is Python of the distribution, /usr/bin/python3; clang has the
+# fuzzer, whose library is in a package of its own.
 restante_test_packages=(
   catch2
+  clang-14
+  libclang-rt-14-dev
   python3
   python3-zstandard
 )
