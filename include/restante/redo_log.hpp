@@ -17,7 +17,8 @@
 ///
 /// **Threads.** Every method may be called from any thread at any time; appends of many threads share one
 /// fdatasync (group commit). A `Transaction`, a cursor or a follower is used by one thread at a time. No
-/// thread is started. `put_content`, `begin`, `append`, `commit`, `sync` and `roll` may block for I/O.
+/// thread is started. `put_content`, `begin`, `append`, `commit`, `sync`, `roll` and `maintain` may block for
+/// I/O; `Completions` is for hosts that must not wait for the disk.
 ///
 /// **Processes.** Any number of processes have a log open at a time (512 by default of the layout) and write
 /// in one order; one fdatasync acknowledges what all of them wrote before. Whoever comes first recovers the
@@ -49,6 +50,7 @@
 #include <vector>
 
 #include <restante/operation.hpp>
+#include <restante/runtime.hpp>
 
 namespace restante {
 inline namespace v0 {
@@ -68,7 +70,11 @@ struct LogPosition {
 enum class Sync {
   /// After it is on the disk.
   durable,
-  /// When it is written; on the disk with the next durable call, `sync`, roll or close.
+  /// When it is written, or after a sync if the last one of the log is `Options::sync_interval` ago: a host
+  /// that goes on writing loses at most what it wrote in so long. One that may pause calls `maintain` too.
+  interval,
+  /// When it is written: it outlives the process, and is on the disk with the next durable call, `sync`,
+  /// roll, `maintain` or close.
   lazy,
 };
 
@@ -208,6 +214,8 @@ struct Consumer {
   Lsn position = 0;
   /// Past this many bytes behind the end it is `lost`; 0 for no limit.
   std::uint64_t max_bytes = 0;
+  /// So long after the newest record of a segment that it is not past, it is `lost`; 0 for no limit.
+  std::chrono::seconds max_age{0};
   bool lost = false;
 };
 
@@ -241,6 +249,10 @@ class RedoLog {
     std::optional<Continuation> continues{};
     /// A segment is rolled when it would grow beyond this. 64 KiB to 16 GiB.
     std::uint64_t segment_bytes = 100u << 20;
+    /// … or when its first record is older than this, by whoever writes or maintains next; 0 for never.
+    std::chrono::seconds segment_age{0};
+    /// For `Sync::interval`; 1 ms to 1 h.
+    std::chrono::milliseconds sync_interval{1'000};
     /// Content pieces are at most this long. 4 KiB to 4 MiB.
     std::uint32_t piece_bytes = 256u << 10;
     const Clock* clock = &system_clock();
@@ -330,10 +342,18 @@ class RedoLog {
   /// sealed with its index before this returns.
   Status roll();
 
-  /// For a host's housekeeping, every minute or so: keeps a spare segment allocated, so that a roll does not
-  /// wait for it, seals what could not be sealed before, and writes a mark into an idle log, so that damage
-  /// to its newest records can be told from a torn tail (R8).
+  /// For a host's housekeeping, every minute or so, on a thread that may wait: makes durable what is written,
+  /// rolls a segment that is too old, keeps a spare segment filled with zeros, so that a roll does not wait
+  /// for it and syncs cost less, and writes a mark into an idle log, so that damage to its newest records can
+  /// be told from a torn tail (R8). It also seals what was rolled; as long as somebody has called it within
+  /// the last five minutes, those who write leave that to it.
   Status maintain();
+
+  /// Durability without waiting for it, for hosts with an event loop.
+  class Completions;
+  /// `executor` runs the waiting, one task at a time; it must outlive the answer. Without one, `poll` waits
+  /// itself.
+  [[nodiscard]] Result<Completions> completions(Executor* executor) const;
 
   // --- Unfinished transactions ----------------------------------------------------------------------
 
@@ -371,8 +391,10 @@ class RedoLog {
 
   // --- Keeping segments -----------------------------------------------------------------------------
 
-  /// Registers or moves a consumer; positions only grow. Durable when it returns.
-  Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes = 0);
+  /// Registers or moves a consumer; positions only grow. Durable when it returns. Past a limit (see
+  /// `Consumer`) it keeps nothing any more; mail is never refused for it.
+  Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes = 0,
+                      std::chrono::seconds max_age = std::chrono::seconds(0));
   Status remove_consumer(std::string_view name);
   [[nodiscard]] std::vector<Consumer> consumers() const;
   /// Removes sealed segments that all consumers are past, that no open transaction began in and that no kept
@@ -386,6 +408,41 @@ class RedoLog {
   explicit RedoLog(std::shared_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
   friend class Transaction;
   std::shared_ptr<Impl> impl_;
+};
+
+/// What is durable, told through a file descriptor.
+///
+///     auto completions = log.completions(&executor);
+///     auto lsn = log.append("alice", operations, {.sync = Sync::lazy});       // written, not durable
+///     completions->request(*lsn);
+///     waiting.push_back({*lsn, client});
+///     // in the loop, when completions->fd() is readable:
+///     auto durable = completions->poll();
+///     while (durable.ok() && !waiting.empty() && waiting.front().lsn <= *durable) answer_and_pop(waiting);
+///
+/// Nothing here waits for the disk but the executor's task. (The lazy call itself may wait for a lock or a
+/// roll; both are short if somebody calls `maintain`.) Callable from any thread. Movable; destroying it waits
+/// for its task.
+class RedoLog::Completions {
+ public:
+  Completions(Completions&&) noexcept;
+  Completions& operator=(Completions&&) noexcept;
+  ~Completions();
+
+  /// Readable (poll, epoll, select) when `poll` has something new to say; -1 without an executor. It belongs
+  /// to this object, and only `poll` reads from it.
+  [[nodiscard]] int fd() const noexcept;
+  /// Asks that everything up to `lsn`, which is `end()` at most, becomes durable.
+  Status request(Lsn lsn);
+  /// The newest LSN that is durable, at once. Without an executor it first waits until what was requested is.
+  /// `not_durable` when it never will be, `timed_out` once when who syncs did not go on: request again.
+  [[nodiscard]] Result<Lsn> poll();
+
+ private:
+  friend class RedoLog;
+  struct State;
+  explicit Completions(std::shared_ptr<State> state) noexcept;
+  std::shared_ptr<State> state_;
 };
 
 class RedoLog::RecordCursor {

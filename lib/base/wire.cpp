@@ -27,7 +27,7 @@ void ByteWriter::raw(ByteView value) { out_.insert(out_.end(), value.begin(), va
 
 void ByteWriter::little_endian(std::uint64_t value, std::size_t size) {
   std::array<std::uint8_t, 8> bytes;
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
   raw(ByteView(bytes).first(size));
 }
 

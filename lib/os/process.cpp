@@ -1,11 +1,13 @@
 #include "os/process.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +17,9 @@
 
 namespace restante::os {
 namespace {
+
+/// A page on every machine that has smaller ones; the kernel rounds up.
+constexpr std::size_t kMarkBytes = 4096;
 
 std::string read_proc(const std::string& path) {
   const Result<Bytes> bytes = read_file(real_io(), AT_FDCWD, path, base::kMaxProcFileBytes);
@@ -74,5 +79,21 @@ std::optional<bool> is_alive(const ProcessIdentity& process) {
   if (process.pid_namespace != here.pid_namespace) return std::nullopt;
   return start_ticks_of(process.pid) == process.start_ticks && process.start_ticks != 0;
 }
+
+ForkMark::ForkMark() noexcept : pid_(::getpid()) {
+  void* const page = ::mmap(nullptr, kMarkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return;
+  if (::madvise(page, kMarkBytes, MADV_WIPEONFORK) != 0) {
+    (void)::munmap(page, kMarkBytes);
+    return;
+  }
+  page_ = new (page) std::atomic<std::uint32_t>(1);
+}
+
+ForkMark::~ForkMark() {
+  if (page_ != nullptr) (void)::munmap(page_, kMarkBytes);
+}
+
+bool ForkMark::is_pid_mine() const noexcept { return ::getpid() == pid_; }
 
 }  // namespace restante::os

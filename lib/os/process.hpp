@@ -1,6 +1,7 @@
 #pragma once
 // Who is running something, and whether that process still lives.
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,5 +26,25 @@ struct ProcessIdentity {
 
 /// Nothing if it cannot be told from here: another machine, or another space of pids.
 [[nodiscard]] std::optional<bool> is_alive(const ProcessIdentity& process);
+
+/// Tells the process that made it from those forked from it, without a call of the system where the system
+/// can wipe memory at a fork.
+class ForkMark {
+ public:
+  ForkMark() noexcept;
+  ~ForkMark();
+  ForkMark(const ForkMark&) = delete;
+  ForkMark& operator=(const ForkMark&) = delete;
+
+  [[nodiscard]] bool is_mine() const noexcept {
+    return page_ != nullptr ? page_->load(std::memory_order_relaxed) != 0 : is_pid_mine();
+  }
+
+ private:
+  [[nodiscard]] bool is_pid_mine() const noexcept;
+
+  std::atomic<std::uint32_t>* page_ = nullptr;
+  int pid_;
+};
 
 }  // namespace restante::os

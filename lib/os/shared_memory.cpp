@@ -23,6 +23,35 @@ struct timespec timespec_of(std::chrono::nanoseconds duration) noexcept {
   return time;
 }
 
+// Who holds the lock is about to let go of it more often than not; sleeping costs more than this.
+constexpr int kSpins = 200;
+
+void pause_shortly() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+int lock_until(pthread_mutex_t& mutex, std::chrono::steady_clock::time_point until) noexcept {
+  for (int i = 0; i < kSpins; ++i) {
+    const int answer = ::pthread_mutex_trylock(&mutex);
+    if (answer != EBUSY) return answer;
+    pause_shortly();
+  }
+#if defined(__SANITIZE_THREAD__)
+  // The sanitizer of g++ 12 does not know the call below.
+  for (;;) {
+    const int answer = ::pthread_mutex_trylock(&mutex);
+    if (answer != EBUSY) return answer;
+    if (std::chrono::steady_clock::now() >= until) return ETIMEDOUT;
+    (void)::usleep(100);
+  }
+#else
+  const struct timespec time = timespec_of(until.time_since_epoch());
+  return ::pthread_mutex_clocklock(&mutex, CLOCK_MONOTONIC, &time);
+#endif
+}
+
 RobustMutex::Taken taken(int answer) noexcept {
   if (answer == 0) return RobustMutex::Taken::yes;
   return answer == EOWNERDEAD ? RobustMutex::Taken::from_the_dead : RobustMutex::Taken::no;
@@ -69,8 +98,11 @@ Status RobustMutex::initialize() noexcept {
 }
 
 RobustMutex::Taken RobustMutex::lock_until(std::chrono::steady_clock::time_point until) noexcept {
-  const struct timespec time = timespec_of(until.time_since_epoch());
-  return taken(::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &time));
+  return taken(restante::os::lock_until(mutex_, until));
+}
+
+bool TimedMutex::try_lock_until(std::chrono::steady_clock::time_point until) noexcept {
+  return restante::os::lock_until(mutex_, until) == 0;
 }
 
 RobustMutex::Taken RobustMutex::try_lock() noexcept { return taken(::pthread_mutex_trylock(&mutex_)); }

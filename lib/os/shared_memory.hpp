@@ -15,6 +15,11 @@
 
 namespace restante::os {
 
+/// Nanoseconds since some moment that is the same for all processes of the machine.
+[[nodiscard]] inline std::int64_t steady_ns() noexcept {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 /// A mapping of a file, or of nothing. Movable; unmapped when it goes, also in a forked child.
 class SharedMapping {
  public:
@@ -37,6 +42,18 @@ class SharedMapping {
 
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
+};
+
+/// A lock of threads that is waited for until a time.
+class TimedMutex {
+ public:
+  void lock() noexcept { (void)::pthread_mutex_lock(&mutex_); }
+  [[nodiscard]] bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
+  [[nodiscard]] bool try_lock_until(std::chrono::steady_clock::time_point until) noexcept;
+  void unlock() noexcept { (void)::pthread_mutex_unlock(&mutex_); }
+
+ private:
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
 };
 
 /// Lies in shared memory. When its holder dies, in whatever way, the next one gets it and is told.

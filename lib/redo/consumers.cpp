@@ -35,6 +35,7 @@ Bytes encode_consumers(const ConsumerList& list) {
   for (const Consumer& consumer : list.consumers) {
     writer.u64(consumer.position);
     writer.u64(consumer.max_bytes);
+    writer.u64(static_cast<std::uint64_t>(consumer.max_age.count()));
     writer.u8(consumer.lost ? kLost : 0);
     writer.u8(0);
     writer.u16(static_cast<std::uint16_t>(consumer.name.size()));
@@ -65,6 +66,10 @@ Result<ConsumerList> decode_consumers(ByteView bytes) {
     Consumer consumer;
     consumer.position = reader.u64();
     consumer.max_bytes = reader.u64();
+    const std::uint64_t max_age = reader.u64();
+    if (max_age > static_cast<std::uint64_t>(kMostConsumerAge.count()))
+      return damaged_consumers("it has an age limit of more than a thousand years");
+    consumer.max_age = std::chrono::seconds(max_age);
     consumer.lost = (reader.u8() & kLost) != 0;
     (void)reader.u8();
     const std::size_t length = reader.u16();

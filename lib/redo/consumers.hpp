@@ -3,6 +3,7 @@
 
 #include <restante/redo_log.hpp>
 
+#include <chrono>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +12,9 @@
 namespace restante::redo {
 
 inline constexpr std::string_view kConsumersName = "redo.consumers";
+
+/// A thousand years: in microseconds it is still a number.
+inline constexpr std::chrono::seconds kMostConsumerAge{1000ll * 366 * 86'400};
 
 struct ConsumerList {
   Id128 log;

@@ -173,6 +173,9 @@ struct ControlPage {
   os::SharedEvent rounds[2];
   /// For followers: more is durable, or the log is poisoned.
   os::SharedEvent synced;
+  /// When the last sync and the last housekeeping began, by the steady clock; 0 for never.
+  std::atomic<std::int64_t> synced_ns;
+  std::atomic<std::int64_t> maintained_ns;
 
   // The lock of the staging area, taken after all others. What lies between `written` and the writer's
   // position is not in the file yet; each byte is at its offset modulo the area's size.

@@ -32,6 +32,7 @@
 
 #include "os/fd.hpp"
 #include "os/io.hpp"
+#include "os/process.hpp"
 #include "redo/consumers.hpp"
 #include "redo/control_file.hpp"
 #include "redo/find_end.hpp"
@@ -153,6 +154,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status check_usable() const;
   [[nodiscard]] bool is_poisoned() const { return poisoned_ || control_->is_poisoned(); }
   /// With the lock: sees to it that a record of `bytes` and a reservation of `reserve` fit, by rolling.
+  [[nodiscard]] bool is_too_old() const;
   [[nodiscard]] Status make_room(std::uint64_t bytes, std::uint64_t reserve);
   /// With the lock: writes what fits.
   [[nodiscard]] Result<Placed> write(Frame& frame);
@@ -163,6 +165,9 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status roll_now(std::uint64_t min_room, bool may_be_small = false);
   /// Without locks.
   [[nodiscard]] Status seal_pending();
+  /// By who writes: unless somebody does the housekeeping. What is wrong, whoever rolls or opens next
+  /// reports.
+  void seal_rolled();
   /// Without locks: what others rolled and did not live to seal.
   [[nodiscard]] Status seal_left_behind();
   [[nodiscard]] Result<redo::Seal> seal_file(const Segment& segment, std::uint64_t end, Lsn last_lsn,
@@ -173,6 +178,9 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status maintain();
 
   // --- log_sync.cpp ---------------------------------------------------------------------------------
+  [[nodiscard]] Lsn durable_lsn() const { return control_->page().durable.load().lsn; }
+  /// Without locks: returns when `lsn` is as safe as `sync` asks for.
+  [[nodiscard]] Status acknowledge(Lsn lsn, Sync sync);
   /// Without locks: returns when `lsn` is on the disk, syncing for all or waiting for who does.
   [[nodiscard]] Status wait_durable(Lsn lsn);
   [[nodiscard]] std::string poison_cause() const;
@@ -263,8 +271,10 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   /// `place` gets where in the table of open transactions it begins; null for an append.
   [[nodiscard]] Result<Placed> log_intent(const Intent& intent, const BeginOptions& options,
                                           std::uint32_t* place);
+  [[nodiscard]] static Frame frame_of(const Intent& intent, const Origin& origin,
+                                      const std::vector<redo::ContentPlace>& places);
   [[nodiscard]] Result<Placed> write_intent(const Intent& intent, const Origin& origin,
-                                            std::optional<std::uint32_t> place);
+                                            std::optional<std::uint32_t> place, std::optional<Frame>& ready);
   [[nodiscard]] Result<std::unique_ptr<Transaction::Impl>> reread(const redo::OpenTransaction& found,
                                                                   const redo::SegmentViews& all) const;
   [[nodiscard]] Result<Transaction> begin(std::string_view account_id, std::span<const Operation> operations,
@@ -315,14 +325,18 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<LogVerification> verify();
 
   // --- log_keep.cpp ---------------------------------------------------------------------------------
-  [[nodiscard]] Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes);
+  [[nodiscard]] Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes,
+                                    std::chrono::seconds max_age);
   [[nodiscard]] Status remove_consumer(std::string_view name);
   [[nodiscard]] std::vector<Consumer> consumers();
   [[nodiscard]] Result<std::uint64_t> remove_consumed(std::chrono::seconds min_age);
   [[nodiscard]] Status load_lists();
   [[nodiscard]] Status store_consumers(redo::ConsumerList list);
   [[nodiscard]] std::size_t first_kept(std::int64_t min_age_us) const;
+  [[nodiscard]] bool is_past_limit(const Consumer& consumer) const;
   [[nodiscard]] std::uint64_t bytes_behind(Lsn position) const;
+  /// Of the newest record in the oldest segment that is not behind it; nothing if it has them all.
+  [[nodiscard]] std::optional<Time> oldest_behind(Lsn position) const;
 
   // --- State ----------------------------------------------------------------------------------------
   struct Segment {
@@ -349,16 +363,19 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   const Options options_;
   const redo::OpenHooks hooks_;
   const pid_t pid_;
+  const os::ForkMark fork_mark_;
   std::unique_ptr<redo::ControlFile> control_;
   std::optional<redo::OpenTable> open_;
   redo::SegmentHeader identity_;  // ids only; constant once open
 
-  std::timed_mutex seal_mutex_;
-  mutable std::timed_mutex write_mutex_;
+  os::TimedMutex seal_mutex_;
+  mutable os::TimedMutex write_mutex_;
   // Guarded by write_mutex_:
   redo::WriterState state_;  // as it was when this process looked last
   std::vector<Segment> segments_;
   bool has_older_ = false;  // `segments_` has all that are kept
+  /// One of them is to be sealed. Read without the mutex.
+  std::atomic<bool> has_to_seal_{false};
   Writer writer_;
   std::unordered_map<std::string, Lsn> touched_;  // by this process in the current segment, by which record
   std::unordered_map<Digest, redo::ContentPlace> recent_;

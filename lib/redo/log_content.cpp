@@ -105,7 +105,7 @@ Result<ContentRef> RedoLog::Impl::put_content(std::string_view account_id, Conte
     if (Status written = write_piece(stream, held.front(), last ? &whole : nullptr); !written.ok())
       return written;
   }
-  (void)seal_pending();
+  seal_rolled();
   return whole;
 }
 

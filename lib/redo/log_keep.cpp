@@ -17,7 +17,7 @@ class Pin final : public redo::SegmentPin {
       : log_(std::move(log)), sequence_(sequence) {
     // The lock, so that whoever removes segments at this moment has done so or sees this.
     const Result<RedoLog::Impl::Hold> held = log_->hold();
-    std::unique_lock<std::timed_mutex> own(log_->write_mutex_, std::defer_lock);
+    std::unique_lock<os::TimedMutex> own(log_->write_mutex_, std::defer_lock);
     if (!held.ok()) own.lock();
     log_->pins_.insert(sequence_);
     log_->update_keep();
@@ -35,8 +35,11 @@ class Pin final : public redo::SegmentPin {
 
 }  // namespace
 
-Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes) {
+Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes,
+                                   std::chrono::seconds max_age) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
+  if (max_age.count() < 0 || max_age > redo::kMostConsumerAge)
+    return Status(Code::invalid_argument, "the age limit of a consumer must be 0 to a thousand years");
   if (name.empty() || name.size() > kMaxNameBytes) {
     return Status(Code::invalid_argument, "the name of a consumer must be 1 to 255 bytes long");
   }
@@ -54,7 +57,7 @@ Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uin
   auto entry = std::find_if(list.consumers.begin(), list.consumers.end(),
                             [&](const Consumer& consumer) { return consumer.name == name; });
   if (entry == list.consumers.end()) {
-    entry = list.consumers.insert(entry, Consumer{std::string(name), 0, 0, false});
+    entry = list.consumers.insert(entry, Consumer{std::string(name), 0, 0, {}, false});
   }
   if (position < entry->position) {
     return Status(Code::invalid_argument, base::cat("consumer ", base::escape(name), " is at ",
@@ -62,6 +65,7 @@ Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uin
   }
   entry->position = position;
   entry->max_bytes = max_bytes;
+  entry->max_age = max_age;
   // It has caught up with what is kept.
   if (position + 1 >= segments_.front().header->first_lsn) entry->lost = false;
   std::sort(list.consumers.begin(), list.consumers.end(),
@@ -79,6 +83,23 @@ Status RedoLog::Impl::remove_consumer(std::string_view name) {
     return Status(Code::not_found, base::cat("the redo log has no consumer ", base::escape(name)));
   }
   return store_consumers(std::move(list));
+}
+
+bool RedoLog::Impl::is_past_limit(const Consumer& consumer) const {
+  if (consumer.max_bytes != 0 && bytes_behind(consumer.position) > consumer.max_bytes) return true;
+  if (consumer.max_age.count() == 0) return false;
+  const std::optional<Time> oldest = oldest_behind(consumer.position);
+  const std::int64_t limit_us = std::chrono::microseconds(consumer.max_age).count();
+  return oldest && options_.clock->now().us - oldest->us > limit_us;
+}
+
+std::optional<Time> RedoLog::Impl::oldest_behind(Lsn position) const {
+  for (const Segment& segment : segments_) {
+    if (segment.view == nullptr) break;
+    if (segment.view->last_lsn() > position) return segment.view->extent().last_time;
+  }
+  if (state_.end <= position || state_.records == 0) return std::nullopt;
+  return Time{state_.last_commit_us};
 }
 
 std::uint64_t RedoLog::Impl::bytes_behind(Lsn position) const {
@@ -111,12 +132,12 @@ Status RedoLog::Impl::store_consumers(redo::ConsumerList list) {
 std::vector<Consumer> RedoLog::Impl::consumers() {
   const Result<Hold> held = hold();
   // A log that failed still tells what it knows.
-  std::unique_lock<std::timed_mutex> own(write_mutex_, std::defer_lock);
+  std::unique_lock<os::TimedMutex> own(write_mutex_, std::defer_lock);
   if (!held.ok()) own.lock();
   if (held.ok()) (void)load_lists();
   std::vector<Consumer> list = consumers_.consumers;
   for (Consumer& consumer : list) {
-    if (consumer.max_bytes != 0 && bytes_behind(consumer.position) > consumer.max_bytes) consumer.lost = true;
+    if (is_past_limit(consumer)) consumer.lost = true;
   }
   return list;
 }
@@ -168,7 +189,7 @@ Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_ag
   bool newly_lost = false;
   redo::ConsumerList list = consumers_;
   for (Consumer& consumer : list.consumers) {
-    const bool is_lost = consumer.max_bytes != 0 && bytes_behind(consumer.position) > consumer.max_bytes;
+    const bool is_lost = is_past_limit(consumer);
     newly_lost = newly_lost || (is_lost && !consumer.lost);
     consumer.lost = consumer.lost || is_lost;
   }

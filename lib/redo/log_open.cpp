@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::uint64_t kMinSegmentBytes = 64u << 10;
 constexpr std::uint64_t kMaxSegmentBytes = 16ull << 30;
+constexpr std::chrono::milliseconds kMinSyncInterval{1};
+constexpr std::chrono::milliseconds kMaxSyncInterval{std::chrono::hours(1)};
 constexpr std::uint32_t kMinPieceBytes = 4u << 10;
 constexpr std::uint32_t kMaxPieceBytes = 4u << 20;
 
@@ -33,6 +35,9 @@ Status check_options(const RedoLog::Options& options) {
   if (options.segment_bytes < kMinSegmentBytes || options.segment_bytes > kMaxSegmentBytes) {
     return refuse("segment_bytes of a redo log must be 64 KiB to 16 GiB");
   }
+  if (options.segment_age.count() < 0) return refuse("segment_age of a redo log is negative");
+  if (options.sync_interval < kMinSyncInterval || options.sync_interval > kMaxSyncInterval)
+    return refuse("sync_interval of a redo log must be 1 ms to 1 h");
   if (options.piece_bytes < kMinPieceBytes || options.piece_bytes > kMaxPieceBytes) {
     return refuse("piece_bytes of a redo log must be 4 KiB to 4 MiB");
   }
@@ -312,6 +317,7 @@ Result<RedoLog::Impl::Segment> RedoLog::Impl::adopt_complete(const redo::FoundSe
   segment.view = std::make_shared<const redo::RawSegment>(found.file, found.header, extent);
   if (!is_short) segment.index = std::make_shared<const redo::IndexBuilder>(std::move(*index));
   segment.to_seal = !is_short;
+  if (segment.to_seal) has_to_seal_ = true;
   return segment;
 }
 

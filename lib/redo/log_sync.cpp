@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "os/shared_memory.hpp"
 #include "redo/log.hpp"
 
 namespace restante {
@@ -22,6 +23,14 @@ constexpr int kMostYields = 16;
 Status RedoLog::Impl::not_durable() const {
   return Status(Code::not_durable, base::cat("the redo log in ", base::escape(path_), ": ", poison_cause()),
                 "close every handle of the log, in every process, and open it again");
+}
+
+Status RedoLog::Impl::acknowledge(Lsn lsn, Sync sync) {
+  if (sync == Sync::lazy) return {};
+  const std::int64_t interval_ns = std::chrono::nanoseconds(options_.sync_interval).count();
+  const std::int64_t since_ns = os::steady_ns() - control_->page().synced_ns.load(std::memory_order_relaxed);
+  if (sync == Sync::interval && since_ns < interval_ns) return {};
+  return wait_durable(lsn);
 }
 
 Status RedoLog::Impl::wait_durable(Lsn lsn) {
@@ -66,14 +75,16 @@ void RedoLog::Impl::let_others_write() const {
 Status RedoLog::Impl::lead_sync(bool after_death) {
   redo::ControlPage& page = control_->page();
   page.sync_holder.store(control_->slot(), std::memory_order_relaxed);
-  const std::uint64_t round = page.round.load().number + 1;
-  // Whoever writes from here on is served by the next round.
-  page.round.store({round, page.writer.load().end});
+  // Whoever writes from here on waits for the next round.
+  const redo::SyncRound round{page.round.load().number + 1, page.writer.load().end};
+  page.round.store(round);
   const Result<Current> current = write_out();
   Status done = current.status();
   if (done.ok()) {
     const redo::WriterState& target = current->state;
     if (after_death) done = write_again(current->fd->get(), target);
+    // Before the sync: what is written while it runs waits for the next.
+    page.synced_ns.store(os::steady_ns(), std::memory_order_relaxed);
     // Whatever lies in an older segment was synced when it was rolled.
     if (done.ok()) done = io_.fdatasync(current->fd->get());
     // A failure elsewhere has fixed how far recovery will go; nothing beyond may be acknowledged (R7). A roll
@@ -90,12 +101,14 @@ Status RedoLog::Impl::lead_sync(bool after_death) {
   if (after_death) page.sync_lock.repaired();
   page.sync_lock.unlock();
   // First whoever leads the next, while this one wakes those whom it served. Whom the dead served nobody
-  // knows.
-  if (after_death)
-    page.rounds[(round + 1) % 2].signal();
+  // knows; and one who wrote while this round began waits for the next, but was served by this: woken alone,
+  // he would lead nothing.
+  os::SharedEvent& next = page.rounds[(round.number + 1) % 2];
+  if (after_death || (current.ok() && current->state.end > round.end))
+    next.signal();
   else
-    page.rounds[(round + 1) % 2].signal_one();
-  page.rounds[round % 2].signal();
+    next.signal_one();
+  page.rounds[round.number % 2].signal();
   page.synced.signal();
   return done;
 }

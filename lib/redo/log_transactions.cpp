@@ -95,24 +95,31 @@ Status RedoLog::Impl::too_many_open() const {
                 "end them, or recover() those that nobody has in hand");
 }
 
-// With the lock and room made.
-Result<RedoLog::Impl::Placed> RedoLog::Impl::write_intent(const Intent& intent, const Origin& origin,
-                                                          std::optional<std::uint32_t> place) {
-  const std::vector<redo::ContentPlace> places = places_of(intent.contents);
+RedoLog::Impl::Frame RedoLog::Impl::frame_of(const Intent& intent, const Origin& origin,
+                                             const std::vector<redo::ContentPlace>& places) {
   Frame frame;
   frame.head.kind = intent.kind;
   frame.account_id = intent.account_id;
-  frame.lowest_sequence = state_.sequence;
   for (const redo::ContentPlace& content : places) {
-    frame.lowest_sequence = std::min(frame.lowest_sequence, content.first_sequence);
+    const bool is_lower = frame.lowest_sequence == 0 || content.first_sequence < frame.lowest_sequence;
+    if (is_lower) frame.lowest_sequence = content.first_sequence;
   }
-  frame.begins = place;
   frame.reserve = static_cast<std::uint32_t>(intent.reserve);
   frame.is_rewind = intent.is_rewind;
+  frame.bytes.reserve(static_cast<std::size_t>(intent.most_bytes()));
   redo::begin_frame(frame.bytes, intent.account_id, origin);
   redo::encode_operations(frame.bytes, frame.reserve, places, intent.count, intent.operations);
   redo::close_frame(frame.bytes, frame.head, intent.account_id, origin);
-  Result<Placed> placed = write(frame);
+  return frame;
+}
+
+// With the lock and room made. `ready` is the record if it names no content, whose place only the lock fixes.
+Result<RedoLog::Impl::Placed> RedoLog::Impl::write_intent(const Intent& intent, const Origin& origin,
+                                                          std::optional<std::uint32_t> place,
+                                                          std::optional<Frame>& ready) {
+  if (!ready) ready = frame_of(intent, origin, places_of(intent.contents));
+  ready->begins = place;
+  Result<Placed> placed = write(*ready);
   if (placed.ok()) mark_referenced(intent.contents);
   return placed;
 }
@@ -120,6 +127,8 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::write_intent(const Intent& intent, 
 // Writes the record; content that fell too far behind since it was put is put again first.
 Result<RedoLog::Impl::Placed> RedoLog::Impl::log_intent(const Intent& intent, const BeginOptions& options,
                                                         std::uint32_t* place) {
+  std::optional<Frame> ready;
+  if (intent.contents.empty()) ready = frame_of(intent, options.origin, {});
   for (int round = 1;; ++round) {
     std::vector<ContentRef> stale;
     {
@@ -136,7 +145,7 @@ Result<RedoLog::Impl::Placed> RedoLog::Impl::log_intent(const Intent& intent, co
           if (!free) return too_many_open();
           *place = *free;
         }
-        return write_intent(intent, options.origin, free);
+        return write_intent(intent, options.origin, free, ready);
       }
     }
     // What does not stay near while the rest is put again never will.
@@ -176,10 +185,8 @@ Result<Transaction> RedoLog::Impl::begin(std::string_view account_id, std::span<
   transaction->origin = options.origin;
   // From here on its destruction leaves the transaction in doubt, which is what a failure is.
   Transaction result(std::move(transaction));
-  if (options.sync == Sync::durable) {
-    if (Status durable = wait_durable(placed->lsn); !durable.ok()) return durable;
-  }
-  (void)seal_pending();  // the transaction has begun; whoever rolls or opens next reports what is wrong
+  if (Status durable = acknowledge(placed->lsn, options.sync); !durable.ok()) return durable;
+  seal_rolled();
   return result;
 }
 
@@ -190,10 +197,8 @@ Result<Lsn> RedoLog::Impl::append(std::string_view account_id, std::span<const O
   if (!intent.ok()) return intent.status();
   const Result<Placed> placed = log_intent(*intent, options, nullptr);
   if (!placed.ok()) return placed.status();
-  if (options.sync == Sync::durable) {
-    if (Status durable = wait_durable(placed->lsn); !durable.ok()) return durable;
-  }
-  (void)seal_pending();
+  if (Status durable = acknowledge(placed->lsn, options.sync); !durable.ok()) return durable;
+  seal_rolled();
   return placed->lsn;
 }
 
@@ -232,10 +237,8 @@ Result<Lsn> RedoLog::Impl::end_transaction(Transaction::Impl& transaction, bool 
     transaction.ended = true;
   }
   control_->page().ended.signal();
-  if (sync == Sync::durable) {
-    if (Status durable = wait_durable(lsn); !durable.ok()) return durable;
-  }
-  (void)seal_pending();
+  if (Status durable = acknowledge(lsn, sync); !durable.ok()) return durable;
+  seal_rolled();
   return lsn;
 }
 
@@ -262,7 +265,7 @@ Status RedoLog::Impl::touch(std::string_view account_id) {
     lsn = noted->second;
   }
   if (Status durable = wait_durable(lsn); !durable.ok()) return durable;
-  (void)seal_pending();
+  seal_rolled();
   return {};
 }
 

@@ -16,11 +16,13 @@ namespace {
 
 // A clock step record and what stands before a mark.
 constexpr std::uint64_t kStepRoom = 128;
+/// Hosts call `maintain` every minute or so.
+constexpr std::chrono::nanoseconds kHousekeepingTrust = std::chrono::minutes(5);
 
 }  // namespace
 
 Status RedoLog::Impl::check_process() const {
-  if (::getpid() == pid_) return {};
+  if (fork_mark_.is_mine()) return {};
   return Status(Code::busy,
                 base::cat("the redo log in ", base::escape(path_), " was opened by process ", pid_,
                           ", from which this process was forked"),
@@ -52,9 +54,15 @@ Status RedoLog::Impl::poison(const Status& cause) {
   return not_durable();
 }
 
+bool RedoLog::Impl::is_too_old() const {
+  if (options_.segment_age.count() == 0 || state_.records == 0) return false;
+  const std::int64_t age_us = options_.clock->now().us - state_.first_time_us;
+  return age_us >= std::chrono::microseconds(options_.segment_age).count();
+}
+
 Status RedoLog::Impl::make_room(std::uint64_t bytes, std::uint64_t reserve) {
   const std::uint64_t needed = kStepRoom + bytes + reserve + state_.reserved + redo::kTailRoom;
-  if (state_.position + needed <= state_.capacity) return {};
+  if (state_.position + needed <= state_.capacity && !is_too_old()) return {};
   return roll_now(needed);
 }
 
@@ -175,7 +183,7 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   old.view = std::make_shared<const redo::RawSegment>(old.file, old.header, extent);
   old.lowest_sequence = state_.lowest_sequence;
   old.index = std::move(writer_.index);
-  old.to_seal = true;
+  old.to_seal = has_to_seal_ = true;
   // Until the segment is published there is nothing that could be staged for it.
   if (Status staged = begin_stage(header.sequence, made->position, made->filled, made->fd); !staged.ok())
     return poison(staged);
@@ -212,7 +220,7 @@ Result<redo::Seal> RedoLog::Impl::seal_file(const Segment& segment, std::uint64_
 
 Result<RedoLog::Impl::SealHold> RedoLog::Impl::hold_seals() {
   const auto until = std::chrono::steady_clock::now() + options_.deadline;
-  std::unique_lock<std::timed_mutex> own(seal_mutex_, until);
+  std::unique_lock<os::TimedMutex> own(seal_mutex_, until);
   redo::ControlPage& page = control_->page();
   const os::RobustMutex::Taken taken =
       own.owns_lock() ? page.seal_lock.lock_until(until) : os::RobustMutex::Taken::no;
@@ -238,10 +246,11 @@ Status RedoLog::Impl::seal_pending() {
     const auto pending =
         std::find_if(segments_.begin(), segments_.end(), [](const Segment& s) { return s.to_seal; });
     if (pending != segments_.end()) found = *pending;
+    has_to_seal_ = pending != segments_.end();
     return pending != segments_.end();
   };
   Segment segment;
-  if (!next(segment)) return {};
+  if (!has_to_seal_ || !next(segment)) return {};
   const Result<SealHold> sealing = hold_seals();
   if (!sealing.ok()) return sealing.status();
   while (next(segment)) {
@@ -276,6 +285,12 @@ Status RedoLog::Impl::seal_pending() {
   return {};
 }
 
+void RedoLog::Impl::seal_rolled() {
+  if (!has_to_seal_) return;
+  const std::int64_t last_ns = control_->page().maintained_ns.load();
+  if (last_ns == 0 || os::steady_ns() - last_ns > kHousekeepingTrust.count()) (void)seal_pending();
+}
+
 // Rolled by somebody who did not live to seal it.
 Status RedoLog::Impl::seal_left_behind() {
   const Result<SealHold> sealing = hold_seals();
@@ -284,7 +299,7 @@ Status RedoLog::Impl::seal_left_behind() {
   if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
   if (Status loaded = load_older(); !loaded.ok()) return loaded;
   for (Segment& segment : segments_)
-    if (segment.view != nullptr && !segment.view->extent().footer) segment.to_seal = true;
+    if (segment.view != nullptr && !segment.view->extent().footer) segment.to_seal = has_to_seal_ = true;
   return {};
 }
 
@@ -299,6 +314,14 @@ Status RedoLog::Impl::roll() {
 
 Status RedoLog::Impl::maintain() {
   if (Status usable = check_usable(); !usable.ok()) return usable;
+  control_->page().maintained_ns.store(os::steady_ns());
+  {
+    const Result<Hold> held = hold();
+    if (!held.ok()) return held.status();
+    if (is_too_old()) {
+      if (Status rolled = roll_now(0); !rolled.ok()) return rolled;
+    }
+  }
   if (Status left = seal_left_behind(); !left.ok()) return left;
   if (Status sealed = seal_pending(); !sealed.ok()) return sealed;
   // Without a spare the next roll makes its own.

@@ -1,6 +1,7 @@
 #include "redo/record.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/crc32c.hpp"
 #include "base/text.hpp"
@@ -11,12 +12,29 @@ namespace {
 
 constexpr std::size_t kCrcOffset = 4;
 
-std::uint32_t head_crc(ByteView head, const Place& place) {
-  Bytes covered;
-  covered.reserve(48 + kHeadBytes);
-  base::ByteWriter writer(covered);
-  writer.raw(place.log);
-  writer.raw(place.incarnation);
+/// Little-endian values one behind the other, in memory that has room for them.
+class FixedWriter {
+ public:
+  explicit FixedWriter(std::uint8_t* out) noexcept : out_(out) {}
+  void u8(std::uint8_t value) noexcept { put(value, 1); }
+  void u16(std::uint16_t value) noexcept { put(value, 2); }
+  void u32(std::uint32_t value) noexcept { put(value, 4); }
+  void u64(std::uint64_t value) noexcept { put(value, 8); }
+  void i64(std::int64_t value) noexcept { put(static_cast<std::uint64_t>(value), 8); }
+  void raw(ByteView bytes) noexcept { out_ = std::copy(bytes.begin(), bytes.end(), out_); }
+
+ private:
+  void put(std::uint64_t value, std::size_t size) noexcept {
+    for (std::size_t i = 0; i < size; ++i) *out_++ = static_cast<std::uint8_t>(value >> (8 * i));
+  }
+  std::uint8_t* out_;
+};
+
+std::uint32_t head_crc(ByteView head, const Place& place) noexcept {
+  std::array<std::uint8_t, 48 + kHeadBytes - 4> covered;
+  FixedWriter writer(covered.data());
+  writer.raw(place.log.bytes);
+  writer.raw(place.incarnation.bytes);
   writer.u64(place.sequence);
   writer.u64(place.offset);
   writer.raw(head.first(kCrcOffset));
@@ -37,8 +55,8 @@ std::size_t origin_length(const Origin& origin) {
   return 3 + origin.client.size() + origin.session.size() + origin.address.size();
 }
 
-void put_head(Bytes& out, const RecordHead& head) {
-  base::ByteWriter writer(out);
+void put_head(std::uint8_t* out, const RecordHead& head) noexcept {
+  FixedWriter writer(out);
   writer.u32(head.length);
   writer.u32(head.head_crc);
   writer.u32(head.body_crc);
@@ -118,14 +136,9 @@ void close_frame(Bytes& frame, RecordHead& head, std::string_view account_id, co
 }
 
 void finish_frame(Bytes& frame, RecordHead& head, const Place& place) {
-  Bytes encoded;
-  encoded.reserve(kHeadBytes);
-  put_head(encoded, head);
-  head.head_crc = head_crc(encoded, place);
-  for (std::size_t i = 0; i < 4; ++i) {
-    encoded[kCrcOffset + i] = static_cast<std::uint8_t>(head.head_crc >> (8 * i));
-  }
-  std::copy(encoded.begin(), encoded.end(), frame.begin());
+  put_head(frame.data(), head);
+  head.head_crc = head_crc(ByteView(frame).first(kHeadBytes), place);
+  FixedWriter(frame.data() + kCrcOffset).u32(head.head_crc);
 }
 
 std::optional<RecordHead> decode_head(ByteView bytes, const Place& place) noexcept {

@@ -67,8 +67,9 @@ Result<std::unique_ptr<ContentReader>> RedoLog::open_content(const ContentRef& c
 Result<Lsn> RedoLog::lsn_at(Time time) const { return impl_->lsn_at(time); }
 Result<LogVerification> RedoLog::verify() const { return impl_->verify(); }
 
-Status RedoLog::set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes) {
-  return impl_->set_consumer(name, position, max_bytes);
+Status RedoLog::set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes,
+                             std::chrono::seconds max_age) {
+  return impl_->set_consumer(name, position, max_bytes, max_age);
 }
 Status RedoLog::remove_consumer(std::string_view name) { return impl_->remove_consumer(name); }
 std::vector<Consumer> RedoLog::consumers() const { return impl_->consumers(); }

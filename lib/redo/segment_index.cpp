@@ -140,7 +140,9 @@ void IndexBuilder::add(const RecordHead& head, std::uint64_t offset, std::string
   follow_clock(head);
   if (account_id.empty()) return;
 
-  AccountRecords& account = accounts_[std::string(account_id)];
+  auto found = accounts_.find(account_id);
+  if (found == accounts_.end()) found = accounts_.emplace(account_id, AccountRecords{}).first;
+  AccountRecords& account = found->second;
   if (account.entries.empty()) account.first_time = head.commit_time;
   account.last_time = head.commit_time;
   account.kinds |= kind_bit(head.kind);

@@ -6,11 +6,13 @@
 
 #include <restante/redo_log.hpp>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "base/text.hpp"
 #include "redo/body.hpp"
 #include "redo/segment_view.hpp"
 
@@ -130,7 +132,7 @@ class IndexBuilder {
   Time first_time_;
   Time last_time_;
   std::uint32_t last_crc_ = 0;
-  std::unordered_map<std::string, AccountRecords> accounts_;
+  std::unordered_map<std::string, AccountRecords, base::TextHash, std::equal_to<>> accounts_;
   std::vector<ContentPlace> contents_;
   std::vector<SparseEntry> sparse_;
   std::vector<Gap> gaps_;
