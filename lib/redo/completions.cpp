@@ -16,7 +16,8 @@ inline namespace v0 {
 
 /// Shared with the task that waits.
 struct RedoLog::Completions::State {
-  explicit State(std::shared_ptr<Impl> open_log, Executor* given) : log(std::move(open_log)), executor(given) {}
+  explicit State(std::shared_ptr<Impl> open_log, Executor* given)
+      : log(std::move(open_log)), executor(given) {}
 
   [[nodiscard]] bool is_due() const { return failure.ok() && log->durable_lsn() < requested; }
   /// With the mutex: whoever waits at the descriptor has something to hear.
