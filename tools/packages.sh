@@ -19,9 +19,11 @@ restante_build_packages=(
   tzdata
 )
 # To run the tests besides: the stores of examples/ keep their mail in SQLite. The second reader is Python of
-# the distribution, /usr/bin/python3.
+# the distribution, /usr/bin/python3; clang has the fuzzer, whose library is in a package of its own.
 restante_test_packages=(
   catch2
+  clang-14
+  libclang-rt-14-dev
   libsqlite3-dev
   python3
   python3-zstandard

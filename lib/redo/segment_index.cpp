@@ -378,7 +378,8 @@ Result<std::vector<IndexEntry>> decode_list(ByteView bytes, const AccountEntry& 
     entry.kind = static_cast<RecordKind>(reader.u8());
     entries.push_back(entry);
   }
-  if (!reader.ok()) return damaged_index("an account's list is cut short");
+  if (!reader.ok() || entries.size() != account.record_count)
+    return damaged_index("an account's list is not as long as its table says");
   return entries;
 }
 

@@ -101,7 +101,7 @@ void LogRun::close() {
 }
 
 void LogRun::restart() {
-  const bool kills = dangers_.kills && one_in(4);
+  const bool kills = std::exchange(dies_with_sync_, false) || (dangers_.kills && one_in(4));
   disk_.stop();
   held_.clear();
   log_.reset();
@@ -410,8 +410,9 @@ void LogRun::trouble() {
     tell(is_full ? "the disk is full" : "the disk has room");
     fill(is_full);
   } else if (dangers_.failing_syncs && one_in(4)) {
-    tell("a sync will fail");
-    disk_.fail_sync(below(4));
+    dies_with_sync_ = dangers_.kills && one_in(2);
+    tell("a sync will fail", dies_with_sync_ ? ", and all are killed then" : "");
+    disk_.fail_sync(below(4), dies_with_sync_);
   }
 }
 

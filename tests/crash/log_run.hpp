@@ -90,7 +90,8 @@ class LogRun {
   int number_ = 0;
   std::uint64_t failures_before_ = 0;  // failed syncs when the log was opened
   bool is_full_ = false;
-  bool failed_ = false;  // the log is poisoned
+  bool dies_with_sync_ = false;  // kills come with the next failing sync
+  bool failed_ = false;          // the log is poisoned
   std::string wrong_;
   std::string story_;
 };

@@ -168,6 +168,11 @@ TEST_CASE("simulated disk: a sync that fails has lost something, and the next on
     has_lost = has_lost || std::count(bytes.begin(), bytes.end(), 'a') > 0;
   }
   CHECK(has_lost);
+  Sample killed(1);
+  REQUIRE_OK(os::write_all_at(killed.disk, killed.file.get(), Bytes(2048, 'b'), 0));
+  killed.disk.fail_sync(0, true);
+  REQUIRE_CODE(killed.disk.fdatasync(killed.file.get()), io);
+  CHECK(killed.disk.is_down());
   // What is written again is on the disk.
   Sample sample(1);
   REQUIRE_OK(os::write_all_at(sample.disk, sample.file.get(), Bytes(2048, 'b'), 0));

@@ -465,6 +465,7 @@ Status SimulatedDisk::sync_node(Node& node) {
     }
   }
   node.changes.clear();
+  if (fails && stops_with_failure_) stop();
   return fails ? failure(Code::io, "the sync failed") : Status();
 }
 

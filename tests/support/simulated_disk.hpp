@@ -76,7 +76,11 @@ class SimulatedDisk final : public os::Io {
 
   /// The n-th sync from now on (from 0) of a file fails. Some of what it should have written is on the disk;
   /// the rest counts as written from then on, and is read from the cache until a crash.
-  void fail_sync(std::uint64_t n) { syncs_until_failure_ = n; }
+  /// With `stops`, nobody lives to hear of it.
+  void fail_sync(std::uint64_t n, bool stops = false) {
+    syncs_until_failure_ = n;
+    stops_with_failure_ = stops;
+  }
   [[nodiscard]] std::uint64_t failed_syncs() const noexcept { return failed_syncs_; }
   /// No room for new files and for more bytes in old ones.
   void fill(bool is_full) { is_full_ = is_full; }
@@ -158,6 +162,7 @@ class SimulatedDisk final : public os::Io {
   std::uint64_t crash_at_ = std::numeric_limits<std::uint64_t>::max();
   std::optional<std::uint64_t> syncs_until_failure_;
   std::uint64_t failed_syncs_ = 0;
+  bool stops_with_failure_ = false;
   bool is_down_ = false;
   bool is_full_ = false;
 };
