@@ -51,7 +51,7 @@ std::optional<StagedBytes> staged_in(const ControlPage& page) {
 // Nothing if it was not closed in order, or if the page does not say all of it.
 std::optional<ClosedLog> closed_in(ControlFile& control) {
   const ControlPage& page = control.page();
-  ClosedLog closed{page.writer.load(), page.written.load(), page.close_mark.load(), {}};
+  ClosedLog closed{page.writer.load(), page.written.load(), page.close_mark.load(), {}, {}};
   if (closed.mark_offset == 0 || closed.writer.last_is_close_mark == 0) return std::nullopt;
   const OpenTable table(control);
   for (std::uint32_t index = 0; index < std::min(table.size(), kMaxOpen); ++index) {
@@ -60,6 +60,7 @@ std::optional<ClosedLog> closed_in(ControlFile& control) {
     if (!entry->is_account_known) return std::nullopt;
     closed.open.push_back(std::move(entry->transaction));
   }
+  closed.contents.assign(std::begin(page.contents), std::end(page.contents));
   return closed;
 }
 
@@ -184,8 +185,7 @@ Status ControlFile::make_page() {
   page.ready.store(0);
   auto* const bytes = static_cast<std::uint8_t*>(mapping_.data());
   const std::size_t kept = poison_before_ ? offsetof(ControlPage, write_lock) : 0;
-  const std::size_t until = closed_ ? offsetof(ControlPage, contents) : kControlBytes;
-  std::memset(bytes + kept, 0, until - kept);
+  std::memset(bytes + kept, 0, kControlBytes - kept);
   const Bytes identity = encode_identity(identity_of_this_build(boot_id));
   std::memcpy(bytes, identity.data(), identity.size());
   page.write_holder.store(kNoOwner);

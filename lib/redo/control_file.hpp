@@ -48,6 +48,7 @@ struct ClosedLog {
   WrittenState written;
   std::uint64_t mark_offset = 0;
   std::vector<OpenTransaction> open;
+  std::vector<ContentSlot> contents;
 };
 
 class ControlFile {
@@ -71,8 +72,7 @@ class ControlFile {
   /// What those who died since the last opening had published and not yet written into their segment. It is
   /// to be checked: the files may have been replaced since.
   [[nodiscard]] const std::optional<StagedBytes>& left_staged() const noexcept { return left_; }
-  /// What the last one left who closed the log on this boot; to be checked, too. Where contents of recent
-  /// segments lie is still in the page then.
+  /// What the last one left who closed the log on this boot; to be checked, too.
   [[nodiscard]] const std::optional<ClosedLog>& closed_log() const noexcept { return closed_; }
   /// By the last one, behind the mark: what the page says stays true until somebody attaches.
   void note_close(std::uint64_t mark_offset) noexcept { page().close_mark.store(mark_offset); }

@@ -366,6 +366,7 @@ Status RedoLog::Impl::adopt_closed(const redo::FoundSegment& found, std::shared_
   // The clock of this process is another one.
   state.has_monotonic = 0;
   begin_with(state);
+  std::copy(closed.contents.begin(), closed.contents.end(), std::begin(control_->page().contents));
   std::map<Lsn, redo::OpenTransaction> open;
   for (const redo::OpenTransaction& transaction : closed.open) open[transaction.begin_lsn] = transaction;
   return adopt_open(open);

@@ -4,6 +4,7 @@
 //     tests/bench/redo/run.sh [--rounds N] [--seconds S] [--scan-mib N] [--only TITLE] DIRECTORY
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <rocksdb/db.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -137,18 +139,45 @@ class Sqlite final : public Engine {
   std::vector<sqlite3_stmt*> inserts_;
 };
 
-RedoLog open_redo(const std::string& directory) {
+RedoLog open_redo(const std::string& directory, std::uint64_t segment_bytes = 100u << 20) {
   RedoLog::Options options;
   options.create = true;
+  options.segment_bytes = segment_bytes;
   Result<RedoLog> log = RedoLog::open(directory + "/redo", options);
   if (!log.ok()) die(log.status().to_string());
-  (void)log->maintain();
   return *log;
 }
 
+/// What a host's housekeeping does every minute, more often because the rates here are higher.
+class Housekeeping {
+ public:
+  explicit Housekeeping(const RedoLog& log) : log_(log) {
+    // The first segment was made in a hurry; the next is ready.
+    if (!log_.maintain().ok() || !log_.roll().ok() || !log_.maintain().ok()) die("maintain");
+    thread_ = std::thread([this] {
+      while (!stop_) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        (void)log_.maintain();
+      }
+    });
+  }
+  ~Housekeeping() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  RedoLog log_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
 class Restante final : public Engine {
  public:
-  explicit Restante(const std::string& directory) : log_(open_redo(directory)) {}
+  /// One process of those that share a log does the housekeeping.
+  explicit Restante(const std::string& directory, bool keeps_house = true) : log_(open_redo(directory)) {
+    if (keeps_house) housekeeping_ = std::make_unique<Housekeeping>(log_);
+  }
   void write(int writer, const std::string& record, bool durable) override {
     const Operation operations[] = {HostOp{"bench", "record", "", "", record}};
     RedoLog::BeginOptions options;
@@ -159,6 +188,7 @@ class Restante final : public Engine {
 
  private:
   RedoLog log_;
+  std::unique_ptr<Housekeeping> housekeeping_;
 };
 
 std::unique_ptr<Engine> make(const std::string& name, const std::string& directory, std::size_t bytes,
@@ -172,7 +202,7 @@ std::unique_ptr<Engine> make(const std::string& name, const std::string& directo
 struct Settings {
   int rounds = 5;
   double seconds = 1.0;
-  std::uint64_t scan_mib = 256;
+  std::uint64_t scan_mib = 2048;
   std::string only;
   std::string directory;
 
@@ -203,13 +233,14 @@ double rate(Engine& engine, int writers, std::size_t bytes, bool durable, double
 double rate_of_processes(const std::string& directory, int processes, int threads, std::size_t bytes,
                          double seconds) {
   { const RedoLog made = open_redo(directory); }
+  // No thread of this process may be alive at a fork: the first child keeps house.
   std::vector<pid_t> children;
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0) die("pipe");
   for (int p = 0; p < processes; ++p) {
     const pid_t child = ::fork();
     if (child == 0) {
-      Restante engine(directory);
+      Restante engine(directory, p == 0);
       const double per_second = rate(engine, threads, bytes, true, seconds);
       if (::write(pipe_ends[1], &per_second, sizeof per_second) < 0) ::_exit(1);
       ::_exit(0);
@@ -314,19 +345,79 @@ void read_back(const Settings& settings) {
               median(all) / median(one));
 }
 
-/// What a delivery agent does in its life.
-void short_lives(const Settings& settings) {
-  constexpr const char* kTitle = "process: open, append, close";
+/// How long a commit takes at most while segments are rolled.
+void roll_latency(const Settings& settings, bool keeps_house) {
+  const char* const title = keeps_house ? "rolls, 16 x 16 KiB durable" : "rolls without housekeeping";
+  if (!settings.wants(title)) return;
+  const RedoLog log = open_redo(fresh(settings), 16u << 20);
+  std::optional<Housekeeping> housekeeping;
+  if (keeps_house) housekeeping.emplace(log);
+  const std::uint64_t first = log.sequence();
+  constexpr int kWriters = 16;
+  std::vector<std::vector<double>> latencies(kWriters);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int w = 0; w < kWriters; ++w) {
+    threads.emplace_back([&, w, mine = log]() mutable {
+      const Operation operations[] = {HostOp{"bench", "record", "", "", std::string(16384, 'r')}};
+      while (!stop) {
+        const auto begin = Clock_::now();
+        if (!mine.append("account" + std::to_string(w), operations).ok()) die("append");
+        latencies[static_cast<std::size_t>(w)].push_back(seconds_since(begin) * 1000);
+      }
+    });
+  }
+  std::this_thread::sleep_for(std::chrono::duration<double>(3 * settings.seconds));
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  std::vector<double> all;
+  for (const std::vector<double>& some : latencies) all.insert(all.end(), some.begin(), some.end());
+  std::sort(all.begin(), all.end());
+  std::printf("%-34s %llu rolls, commit median %.2f ms, 99 %% %.2f ms, worst %.2f ms\n", title,
+              static_cast<unsigned long long>(log.sequence() - first), all[all.size() / 2],
+              all[all.size() * 99 / 100], all.back());
+  std::fflush(stdout);
+}
+
+/// What an open handle holds beside mappings, with a full segment behind it.
+void memory(const Settings& settings) {
+  constexpr const char* kTitle = "memory of a handle";
   if (!settings.wants(kTitle)) return;
   const std::string directory = fresh(settings);
-  const RedoLog held = open_redo(directory);
+  const std::size_t before = ::mallinfo2().uordblks;
+  RedoLog log = open_redo(directory);
+  const std::size_t opened = ::mallinfo2().uordblks;
+  RedoLog::BeginOptions options;
+  options.sync = Sync::lazy;
+  const Operation operations[] = {HostOp{"bench", "record", "", "", std::string(256, 'r')}};
+  while (log.segments().back().bytes < (90u << 20))
+    for (int i = 0; i < 10'000; ++i)
+      if (!log.append("account" + std::to_string(i), operations, options).ok()) die("append");
+  const std::size_t written = ::mallinfo2().uordblks;
+  std::printf("%-34s %zu KiB opened, %zu KiB behind 90 MiB of 256 B\n", kTitle, (opened - before) / 1024,
+              (written - before) / 1024);
+  std::fflush(stdout);
+}
+
+/// What a delivery agent does in its life, with somebody who has the log open or without.
+void short_lives(const Settings& settings, bool is_held) {
+  const char* const title = is_held ? "process beside another" : "process alone with the log";
+  if (!settings.wants(title)) return;
+  const std::string directory = fresh(settings);
+  std::optional<RedoLog> held = open_redo(directory);
+  RedoLog::BeginOptions options;
+  options.sync = Sync::lazy;
+  const Operation operations[] = {HostOp{"bench", "record", "", "", std::string(256, 'r')}};
+  for (int i = 0; i < 100'000; ++i)
+    if (!held->append("account", operations, options).ok()) die("append");
+  if (!is_held) held.reset();
   std::vector<double> joined;
   for (int i = 0; i < 20 * settings.rounds; ++i) {
     const auto begin = Clock_::now();
     const pid_t child = ::fork();
     if (child == 0) {
       {
-        Restante engine(directory);
+        Restante engine(directory, false);
         engine.write(0, "one", true);
       }
       ::_exit(0);
@@ -334,7 +425,7 @@ void short_lives(const Settings& settings) {
     ::waitpid(child, nullptr, 0);
     joined.push_back(seconds_since(begin) * 1000);
   }
-  std::printf("%-34s %.2f ms\n", kTitle, median(joined));
+  std::printf("%-34s open, append, close: %.2f ms\n", title, median(joined));
 }
 
 }  // namespace
@@ -368,7 +459,11 @@ int main(int argc, char** argv) {
   compare(settings, "16 KiB durable, 64 writers", grouping, 16384, 64, true);
   compare(settings, "256 B not synced, 4 writers", {"rocksdb", "restante"}, 256, 4, false);
   compare_processes(settings, 256);
-  short_lives(settings);
+  roll_latency(settings, true);
+  roll_latency(settings, false);
+  memory(settings);
+  short_lives(settings, true);
+  short_lives(settings, false);
   read_back(settings);
   fs::remove_all(settings.directory + "/run");
   return 0;

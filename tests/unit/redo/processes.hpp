@@ -54,4 +54,17 @@ struct Pipe {
   int ends[2];
 };
 
+/// By a child: a line.
+inline void say(const Pipe& pipe, const std::string& text) {
+  const std::string line = text + "\n";
+  if (::write(pipe.ends[1], line.data(), line.size()) < 0) ::_exit(9);
+}
+
+/// Waits until something was said.
+inline void hear(const Pipe& pipe) {
+  char buffer[256];
+  while (::read(pipe.ends[0], buffer, sizeof buffer) < 0 && errno == EINTR) {
+  }
+}
+
 }  // namespace restante::test

@@ -56,7 +56,7 @@ class ManualClock final : public Clock {
 };
 
 /// What an `Io` call can be made to do.
-enum class Fault { none, io_error, no_space, short_write };
+enum class Fault { none, io_error, no_space, short_write, unsupported };
 enum class Call { open, close, read, write, sync, truncate, allocate, rename, unlink, list, stat, other };
 
 /// The real system with one fault in it. Counts calls. Callable from any thread.
@@ -190,6 +190,7 @@ class FaultyIo final : public os::Io {
       return {};
     }
     if (fault_ == Fault::no_space) return Status(Code::no_space, "injected: no space left");
+    if (fault_ == Fault::unsupported) return Status(Code::unsupported, "injected: not supported");
     return Status(Code::io, "injected: input/output error");
   }
 

@@ -99,11 +99,6 @@ std::set<std::string> lines_of(std::string text) {
   return lines;
 }
 
-void say(const Pipe& pipe, const std::string& id) {
-  const std::string line = id + "\n";
-  if (::write(pipe.ends[1], line.data(), line.size()) < 0) ::_exit(9);
-}
-
 void check_whole(RedoLog& log, const std::set<std::string>& acknowledged) {
   const ReadBack back = read_all_of(log);
   REQUIRE(back.damages.empty());
