@@ -61,7 +61,7 @@ Table right_table(std::vector<std::string> titles) {
   return Table(std::move(columns));
 }
 
-Json json_of(const Count& count) {
+Json json_of_count(const Count& count) {
   return {{"records", count.records}, {"transactions", count.transactions}, {"bytes", count.bytes}};
 }
 
@@ -136,7 +136,7 @@ void RedoStat::show_log(Program& program, const RedoLog& log,
 void RedoStat::show_counts(Program& program, const RedoCounts& counts) const {
   const Count& all = counts.all();
   const bool any = all.records > 0;
-  program.answer["counted"] = json_of(all);
+  program.answer["counted"] = json_of_count(all);
   Json& counted_json = program.answer["counted"];
   counted_json["first_lsn"] = any ? Json(counts.first_lsn()) : Json(nullptr);
   counted_json["last_lsn"] = any ? Json(counts.last_lsn()) : Json(nullptr);
@@ -193,7 +193,7 @@ void RedoStat::show_accounts(Program& program, const RedoCounts& counts) const {
     table.add(
         {printable(account), number(count.transactions), number(count.records), byte_size(count.bytes)});
     Json one{{"account_id", json_text(account)}};
-    one.update(json_of(count));
+    one.update(json_of_count(count));
     program.answer["accounts"].push_back(std::move(one));
   }
   if (table.empty()) return;

@@ -57,7 +57,7 @@ std::vector<Stretch> readable_of(const SegmentInfo& info, const std::vector<LogD
   return out;
 }
 
-std::string text_of(const std::vector<Stretch>& stretches) {
+std::string told(const std::vector<Stretch>& stretches) {
   std::string out;
   for (const Stretch& stretch : stretches)
     out += fmt::format("{}{}", out.empty() ? "" : ", ",
@@ -66,18 +66,17 @@ std::string text_of(const std::vector<Stretch>& stretches) {
   return out.empty() ? "nothing" : "LSN " + out;
 }
 
-std::string text_of(const LogDamage& damage) {
+std::string told(const LogDamage& damage) {
   std::string out = fmt::format("  offset {}: {}", damage.offset, printable(damage.what));
   if (damage.from_lsn == 0) return out + "; no record is lost\n";
   if (damage.next_lsn == 0) return out + fmt::format("; lost from LSN {} to the end\n", damage.from_lsn);
-  return out +
-         fmt::format("; lost {}\n", text_of(std::vector<Stretch>{{damage.from_lsn, damage.next_lsn - 1}}));
+  return out + fmt::format("; lost {}\n", told(std::vector<Stretch>{{damage.from_lsn, damage.next_lsn - 1}}));
 }
 
-std::string text_of(const Checked& checked) {
+std::string told(const Checked& checked) {
   std::string out = fmt::format("sequence {}: damaged\n", checked.info.sequence);
-  for (const LogDamage& damage : checked.damages) out += text_of(damage);
-  out += fmt::format("  still readable: {}\n", text_of(checked.readable));
+  for (const LogDamage& damage : checked.damages) out += told(damage);
+  out += fmt::format("  still readable: {}\n", told(checked.readable));
   const auto add = [&](const char* what, const std::set<std::string>& names) {
     if (!names.empty()) out += fmt::format("  {}: {}\n", what, list_of({names.begin(), names.end()}));
   };
@@ -92,7 +91,7 @@ Json json_texts(const std::set<std::string>& texts) {
   return out;
 }
 
-Json json_of(const LogDamage& damage) {
+Json found_json(const LogDamage& damage) {
   return {{"sequence", damage.sequence},
           {"offset", damage.offset},
           {"from_lsn", damage.from_lsn},
@@ -100,7 +99,7 @@ Json json_of(const LogDamage& damage) {
           {"what", json_text(damage.what)}};
 }
 
-Json json_of(const Checked& checked) {
+Json found_json(const Checked& checked) {
   Json readable = Json::array();
   for (const Stretch& stretch : checked.readable)
     readable.push_back({{"first_lsn", stretch.first}, {"last_lsn", stretch.last}});
@@ -185,9 +184,9 @@ void RedoVerify::show(Program& program, const LogVerification& found,
   program.answer["transactions"] = found.transactions;
   program.answer["bytes"] = found.bytes;
   program.answer["damages"] = Json::array();
-  for (const LogDamage& damage : found.damages) program.answer["damages"].push_back(json_of(damage));
+  for (const LogDamage& damage : found.damages) program.answer["damages"].push_back(found_json(damage));
   program.answer["checked"] = Json::array();
-  for (const Checked& checked : segments) program.answer["checked"].push_back(json_of(checked));
+  for (const Checked& checked : segments) program.answer["checked"].push_back(found_json(checked));
 
   program.console.line(fmt::format(
       "{}: {}, {}, {}, {}: {}", path, counted(found.segments, "segment"), counted(found.records, "record"),
@@ -195,10 +194,10 @@ void RedoVerify::show(Program& program, const LogVerification& found,
       found.damages.empty() ? "no damage" : counted(found.damages.size(), "damage")));
   for (const Checked& checked : segments) {
     if (!checked.damages.empty()) {
-      program.console.text(text_of(checked));
+      program.console.text(told(checked));
     } else if (verbose_) {
       program.console.line(fmt::format("sequence {}: whole, {}, {}", checked.info.sequence,
-                                       text_of(checked.readable), byte_size(checked.info.bytes)));
+                                       told(checked.readable), byte_size(checked.info.bytes)));
     }
   }
 }

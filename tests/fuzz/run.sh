@@ -35,7 +35,7 @@ fi
 
 # What the decoders need of the lower layers and of the redo layer, and no more: compiling is most of the time.
 sources=("$top"/lib/{base,os,crypto,model,format}/*.cpp)
-for name in assigned body consumers control_file record record_info record_scan segment_file segment_index \
+for name in assigned body consumers control_file open_table record record_info record_scan segment_file segment_index \
   segment_header; do
   sources+=("$top/lib/redo/$name.cpp")
 done
