@@ -14,7 +14,6 @@ inline namespace v0 {
 namespace {
 
 constexpr std::chrono::milliseconds kSyncStep{50};
-constexpr std::size_t kRewriteStep = 1u << 20;
 /// A yield that lets somebody write costs less than the sync that he would wait for.
 constexpr int kMostYields = 16;
 
@@ -139,15 +138,7 @@ Status RedoLog::Impl::write_again(int fd, const redo::WriterState& target) {
     if (*step == redo::ScanStep::gap)
       return Status(Code::io, "a process died while it synced, and what it wrote is lost");
   }
-  Bytes bytes(kRewriteStep);
-  for (std::uint64_t offset = from; offset < target.position;) {
-    const std::uint64_t left = target.position - offset;
-    bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, kRewriteStep)));
-    if (Status read = os::read_exactly_at(io_, fd, bytes, offset); !read.ok()) return read;
-    if (Status written = os::write_all_at(io_, fd, bytes, offset); !written.ok()) return written;
-    offset += bytes.size();
-  }
-  return {};
+  return os::write_again(io_, fd, from, target.position);
 }
 
 Status RedoLog::Impl::sync_now() {

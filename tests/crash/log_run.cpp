@@ -206,6 +206,10 @@ void LogRun::append() {
   RedoLog::BeginOptions options = this->options(one_in(2) ? Sync::durable : Sync::lazy);
   options.ignore_unrecovered = true;
   tell("append ", event.id, options.sync == Sync::lazy ? " lazily" : "");
+  append(event, options);
+}
+
+void LogRun::append(Event& event, const RedoLog::BeginOptions& options) {
   const Result<Lsn> lsn = log_->append(event.account, operations_of(event), options);
   if (!lsn.ok()) {
     if (failed(lsn.status(), {Code::no_space})) history_.in_doubt(event);
@@ -235,15 +239,7 @@ void LogRun::append_content() {
   event.content = *content;
   RedoLog::BeginOptions options = this->options(one_in(3) ? Sync::lazy : Sync::durable);
   options.ignore_unrecovered = true;
-  const Result<Lsn> lsn = log_->append(event.account, operations_of(event), options);
-  if (!lsn.ok()) {
-    if (failed(lsn.status(), {Code::no_space})) history_.in_doubt(event);
-    return;
-  }
-  event.lsn = *lsn;
-  tell("  is ", event.lsn);
-  history_.done(event);
-  if (options.sync == Sync::durable) history_.durable(event.lsn);
+  append(event, options);
 }
 
 void LogRun::begin() {

@@ -67,6 +67,7 @@ class LogRun {
   [[nodiscard]] std::vector<Operation> operations_of(const LogHistory::Event& event);
   [[nodiscard]] RedoLog::BeginOptions options(Sync sync) const;
   void append();
+  void append(LogHistory::Event& event, const RedoLog::BeginOptions& options);
   void append_content();
   void begin();
   void end_one();
