@@ -210,22 +210,15 @@ Result<std::unique_ptr<RecordStream>> RawSegment::look_up(const RecordFilter& fi
       if (touches(filter, gap, extent_.last_lsn)) gaps.push_back(gap);
     }
   }
-  const Result<Bytes> directory = section(SectionType::accounts);
-  if (!directory.ok()) return directory.status();
-  const Result<std::vector<AccountEntry>> accounts = decode_accounts(*directory);
-  if (!accounts.ok()) return accounts.status();
-
+  const Result<std::optional<AccountEntry>> account = find_account(filter.account_id);
+  if (!account.ok()) return account.status();
   std::vector<IndexEntry> wanted;
-  const auto account = std::lower_bound(
-      accounts->begin(), accounts->end(), filter.account_id,
-      [](const AccountEntry& entry, const std::string& id) { return entry.account_id < id; });
-  const bool has_some = account != accounts->end() && account->account_id == filter.account_id &&
-                        (account->kinds & filter.kinds) != 0 && account->last_lsn > filter.after &&
-                        account->first_lsn <= filter.until;
+  const bool has_some = account->has_value() && ((*account)->kinds & filter.kinds) != 0 &&
+                        (*account)->last_lsn > filter.after && (*account)->first_lsn <= filter.until;
   if (has_some) {
-    const Result<Bytes> list = list_of(*account);
+    const Result<Bytes> list = part(SectionType::lists, (*account)->list_offset, (*account)->list_length);
     if (!list.ok()) return list.status();
-    const Result<std::vector<IndexEntry>> entries = decode_list(*list, *account);
+    const Result<std::vector<IndexEntry>> entries = decode_list(*list, **account);
     if (!entries.ok()) return entries.status();
     for (const IndexEntry& entry : *entries) {
       const bool in_range = entry.lsn > filter.after && entry.lsn <= filter.until;
@@ -292,42 +285,51 @@ std::optional<SparseEntry> RawSegment::sparse_before(Lsn lsn) const {
 }
 
 Result<Bytes> RawSegment::section(SectionType type) const {
-  for (const Section& section : extent_.sections) {
-    if (section.type != type) continue;
-    const std::uint64_t index_end = extent_.end + extent_.footer->index_length;
-    if (section.offset < extent_.end || section.offset > index_end ||
-        section.length > index_end - section.offset) {
-      return Status(Code::damaged, base::cat("the index of segment ", header_->sequence, " is not sound"));
-    }
-    Result<std::shared_ptr<const os::Fd>> fd = file_->open();
-    if (!fd.ok()) return fd.status();
-    Bytes bytes(static_cast<std::size_t>(section.length));
-    if (Status read = os::read_exactly_at(file_->io(), (*fd)->get(), bytes, section.offset); !read.ok())
-      return read;
-    if (base::crc32c(bytes) != section.crc) {
-      return Status(Code::damaged, base::cat("the index of segment ", header_->sequence, " is not intact"));
-    }
-    return bytes;
+  const Section* const found = find_section(type);
+  if (found == nullptr) {
+    return Status(extent_.footer ? Code::damaged : Code::not_found,
+                  base::cat("segment ", header_->sequence, " has no such part in its index"));
   }
-  return Status(extent_.footer ? Code::damaged : Code::not_found,
-                base::cat("segment ", header_->sequence, " has no such part in its index"));
+  Result<Bytes> bytes = part(type, 0, found->length);
+  if (bytes.ok() && base::crc32c(*bytes) != found->crc) {
+    return Status(Code::damaged, base::cat("the index of segment ", header_->sequence, " is not intact"));
+  }
+  return bytes;
 }
 
-// One account's list without the other accounts': checked by a checksum of its own.
-Result<Bytes> RawSegment::list_of(const AccountEntry& account) const {
-  for (const Section& section : extent_.sections) {
-    if (section.type != SectionType::lists) continue;
-    if (account.list_offset > section.length || account.list_length > section.length - account.list_offset)
-      break;
-    Result<std::shared_ptr<const os::Fd>> fd = file_->open();
-    if (!fd.ok()) return fd.status();
-    Bytes bytes(account.list_length);
-    const Status read =
-        os::read_exactly_at(file_->io(), (*fd)->get(), bytes, section.offset + account.list_offset);
-    if (!read.ok()) return read;
-    return bytes;
-  }
-  return Status(Code::damaged, base::cat("the index of segment ", header_->sequence, " is not sound"));
+const Section* RawSegment::find_section(SectionType type) const noexcept {
+  const auto found = std::find_if(extent_.sections.begin(), extent_.sections.end(),
+                                  [&](const Section& section) { return section.type == type; });
+  return found == extent_.sections.end() ? nullptr : &*found;
+}
+
+Result<Bytes> RawSegment::part(SectionType type, std::uint64_t offset, std::uint64_t length) const {
+  const Status not_sound(Code::damaged,
+                         base::cat("the index of segment ", header_->sequence, " is not sound"));
+  const Section* const section = find_section(type);
+  if (section == nullptr || !extent_.footer) return not_sound;
+  const std::uint64_t index_end = extent_.end + extent_.footer->index_length;
+  const bool is_inside = section->offset >= extent_.end && section->offset <= index_end &&
+                         section->length <= index_end - section->offset;
+  if (!is_inside || offset > section->length || length > section->length - offset) return not_sound;
+  Result<std::shared_ptr<const os::Fd>> fd = file_->open();
+  if (!fd.ok()) return fd.status();
+  Bytes bytes(static_cast<std::size_t>(length));
+  const Status read = os::read_exactly_at(file_->io(), (*fd)->get(), bytes, section->offset + offset);
+  if (!read.ok()) return read;
+  return bytes;
+}
+
+Result<std::optional<AccountEntry>> RawSegment::find_account(std::string_view account_id) const {
+  const Result<Bytes> directory = section(SectionType::account_pages);
+  if (!directory.ok()) return directory.status();
+  const Result<std::vector<AccountPage>> pages = decode_account_pages(*directory);
+  if (!pages.ok()) return pages.status();
+  const AccountPage* const page = page_with(*pages, account_id);
+  if (page == nullptr) return std::optional<AccountEntry>();
+  const Result<Bytes> entries = part(SectionType::accounts, page->offset, page->length);
+  if (!entries.ok()) return entries.status();
+  return find_in_page(*entries, *page, account_id);
 }
 
 Result<std::vector<ContentPlace>> RawSegment::contents() const {

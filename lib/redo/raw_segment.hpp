@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "redo/record_scan.hpp"
@@ -75,7 +76,11 @@ class RawSegment final : public SegmentView, public std::enable_shared_from_this
   [[nodiscard]] Result<std::unique_ptr<RecordStream>> scan(const RecordFilter& filter) const;
   [[nodiscard]] Result<std::unique_ptr<RecordStream>> look_up(const RecordFilter& filter) const;
   [[nodiscard]] std::optional<SparseEntry> sparse_before(Lsn lsn) const;
-  [[nodiscard]] Result<Bytes> list_of(const AccountEntry& account) const;
+  [[nodiscard]] const Section* find_section(SectionType type) const noexcept;
+  /// Of a section; what it holds is checked by checksums of its own.
+  [[nodiscard]] Result<Bytes> part(SectionType type, std::uint64_t offset, std::uint64_t length) const;
+  /// Of a sealed segment: what its index says of the account, nothing if it has no record of it.
+  [[nodiscard]] Result<std::optional<AccountEntry>> find_account(std::string_view account_id) const;
 
   std::shared_ptr<const SegmentFile> file_;
   std::shared_ptr<const SegmentHeader> header_;

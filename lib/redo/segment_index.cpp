@@ -15,6 +15,9 @@ using base::ByteWriter;
 constexpr std::size_t kFooterDigestOffset = 96;
 constexpr std::size_t kSectionEntryBytes = 24;
 constexpr std::size_t kAccountFixedBytes = 2 + 8 + 4 + 4 + 4 + 4 + 8 * 4;
+/// A page ends with the account that makes it so long.
+constexpr std::size_t kAccountPageBytes = 4u << 10;
+constexpr std::size_t kAccountPageFixedBytes = 2 + 8 + 4 + 4;
 constexpr std::size_t kContentBytes = 72;
 constexpr std::size_t kSparseBytes = 24;
 constexpr std::size_t kGapBytes = 32;
@@ -68,6 +71,60 @@ AccountEntry get_account(ByteReader& reader) {
   entry.last_time.us = reader.i64();
   return entry;
 }
+
+void put_page(ByteWriter& writer, const AccountPage& page) {
+  writer.u16(static_cast<std::uint16_t>(page.first_account_id.size()));
+  writer.raw(as_bytes(page.first_account_id));
+  writer.u64(page.offset);
+  writer.u32(page.length);
+  writer.u32(page.crc);
+}
+
+AccountPage get_page(ByteReader& reader) {
+  AccountPage page;
+  const std::size_t length = reader.u16();
+  page.first_account_id = as_text(reader.raw(length));
+  page.offset = reader.u64();
+  page.length = reader.u32();
+  page.crc = reader.u32();
+  return page;
+}
+
+/// The sections of accounts and of their pages, accounts in order of their ids.
+class AccountTable {
+ public:
+  explicit AccountTable(std::size_t count) { ByteWriter(accounts_).u32(static_cast<std::uint32_t>(count)); }
+  void add(const AccountEntry& entry) {
+    if (!page_) page_ = AccountPage{entry.account_id, accounts_.size(), 0, 0};
+    ByteWriter writer(accounts_);
+    put_account(writer, entry);
+    if (accounts_.size() - page_->offset >= kAccountPageBytes) end_page();
+  }
+  const Bytes& accounts() const { return accounts_; }
+  /// Ends the last page.
+  Bytes pages() {
+    end_page();
+    Bytes out;
+    ByteWriter writer(out);
+    writer.u32(static_cast<std::uint32_t>(pages_.size()));
+    for (const AccountPage& page : pages_) put_page(writer, page);
+    return out;
+  }
+
+ private:
+  void end_page() {
+    if (!page_) return;
+    const ByteView bytes = ByteView(accounts_).subspan(static_cast<std::size_t>(page_->offset));
+    page_->length = static_cast<std::uint32_t>(bytes.size());
+    page_->crc = base::crc32c(bytes);
+    pages_.push_back(std::move(*page_));
+    page_.reset();
+  }
+
+  Bytes accounts_;
+  std::vector<AccountPage> pages_;
+  std::optional<AccountPage> page_;
+};
 
 void put_content(ByteWriter& writer, const ContentPlace& place) {
   writer.raw(place.content.digest);
@@ -123,6 +180,19 @@ Result<std::vector<T>> decode_fixed(ByteView bytes, std::size_t each, Get get) {
   std::vector<T> values;
   values.reserve(bytes.size() / each);
   while (reader.remaining() > 0) values.push_back(get(reader));
+  return values;
+}
+
+template <class T, class Get>
+Result<std::vector<T>> decode_counted(ByteView bytes, std::size_t least_each, Get get) {
+  ByteReader reader(bytes);
+  const std::uint32_t count = reader.u32();
+  if (!reader.ok() || count > reader.remaining() / least_each)
+    return damaged_index("its accounts are cut short");
+  std::vector<T> values;
+  values.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) values.push_back(get(reader));
+  if (!reader.ok()) return damaged_index("its accounts are cut short");
   return values;
 }
 
@@ -210,17 +280,14 @@ Bytes IndexBuilder::encode(std::uint64_t records_end, Lsn first_lsn, Lsn last_ls
   for (const auto& [id, records] : accounts_) names.push_back(id);
   std::sort(names.begin(), names.end());
 
-  Bytes accounts;
+  AccountTable table(names.size());
   Bytes lists;
-  ByteWriter account_writer(accounts);
-  account_writer.u32(static_cast<std::uint32_t>(names.size()));
   for (const std::string_view name : names) {
     const AccountRecords& records = accounts_.at(std::string(name));
     const Bytes list = encode_list(records.entries);
-    put_account(account_writer, {std::string(name), lists.size(), static_cast<std::uint32_t>(list.size()),
-                                 base::crc32c(list), static_cast<std::uint32_t>(records.entries.size()),
-                                 records.kinds, records.entries.front().lsn, records.entries.back().lsn,
-                                 records.first_time, records.last_time});
+    table.add({std::string(name), lists.size(), static_cast<std::uint32_t>(list.size()), base::crc32c(list),
+               static_cast<std::uint32_t>(records.entries.size()), records.kinds, records.entries.front().lsn,
+               records.entries.back().lsn, records.first_time, records.last_time});
     lists.insert(lists.end(), list.begin(), list.end());
   }
 
@@ -254,13 +321,14 @@ Bytes IndexBuilder::encode(std::uint64_t records_end, Lsn first_lsn, Lsn last_ls
     held_writer.i64(stretch.high.us);
   }
 
-  Sections sections(records_end, 6);
-  sections.add(SectionType::accounts, accounts);
+  Sections sections(records_end, 7);
+  sections.add(SectionType::accounts, table.accounts());
   sections.add(SectionType::lists, lists);
   sections.add(SectionType::contents, contents);
   sections.add(SectionType::sparse, sparse);
   sections.add(SectionType::gaps, gaps);
   sections.add(SectionType::held, held_bytes);
+  sections.add(SectionType::account_pages, table.pages());
   Bytes index = sections.finish();
 
   footer = {};
@@ -356,15 +424,30 @@ Result<std::vector<Section>> decode_sections(ByteView bytes) {
 }
 
 Result<std::vector<AccountEntry>> decode_accounts(ByteView bytes) {
+  return decode_counted<AccountEntry>(bytes, kAccountFixedBytes, get_account);
+}
+
+Result<std::vector<AccountPage>> decode_account_pages(ByteView bytes) {
+  return decode_counted<AccountPage>(bytes, kAccountPageFixedBytes, get_page);
+}
+
+const AccountPage* page_with(const std::vector<AccountPage>& pages, std::string_view account_id) noexcept {
+  const auto behind = std::upper_bound(
+      pages.begin(), pages.end(), account_id,
+      [](std::string_view id, const AccountPage& page) { return id < page.first_account_id; });
+  return behind == pages.begin() ? nullptr : &*std::prev(behind);
+}
+
+Result<std::optional<AccountEntry>> find_in_page(ByteView bytes, const AccountPage& page,
+                                                 std::string_view account_id) {
+  if (base::crc32c(bytes) != page.crc) return damaged_index("a page of its accounts is not intact");
   ByteReader reader(bytes);
-  const std::uint32_t count = reader.u32();
-  if (!reader.ok() || count > reader.remaining() / kAccountFixedBytes)
-    return damaged_index("its accounts are cut short");
-  std::vector<AccountEntry> accounts;
-  accounts.reserve(count);
-  for (std::uint32_t i = 0; i < count; ++i) accounts.push_back(get_account(reader));
-  if (!reader.ok()) return damaged_index("its accounts are cut short");
-  return accounts;
+  while (reader.remaining() > 0) {
+    AccountEntry entry = get_account(reader);
+    if (!reader.ok()) return damaged_index("a page of its accounts is cut short");
+    if (entry.account_id == account_id) return std::optional(std::move(entry));
+  }
+  return std::optional<AccountEntry>();
 }
 
 Result<std::vector<IndexEntry>> decode_list(ByteView bytes, const AccountEntry& account) {

@@ -8,7 +8,9 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -37,6 +39,15 @@ struct AccountEntry {
   Lsn last_lsn = 0;
   Time first_time;
   Time last_time;
+};
+
+/// A stretch of the section of accounts: one is found without reading all.
+struct AccountPage {
+  std::string first_account_id;
+  /// Within the section of accounts, length, checksum.
+  std::uint64_t offset = 0;
+  std::uint32_t length = 0;
+  std::uint32_t crc = 0;
 };
 
 struct SparseEntry {
@@ -81,7 +92,8 @@ enum class SectionType : std::uint32_t {
   contents = 3,
   sparse = 4,
   gaps = 5,
-  held = 6
+  held = 6,
+  account_pages = 7
 };
 
 struct Section {
@@ -154,6 +166,13 @@ class IndexBuilder {
 inline constexpr std::size_t kMaxSectionTableBytes = 8 + 24 * 64;
 
 [[nodiscard]] Result<std::vector<AccountEntry>> decode_accounts(ByteView bytes);
+[[nodiscard]] Result<std::vector<AccountPage>> decode_account_pages(ByteView bytes);
+/// Null if no page can hold the account.
+[[nodiscard]] const AccountPage* page_with(const std::vector<AccountPage>& pages,
+                                           std::string_view account_id) noexcept;
+/// `bytes` are those that `page` names.
+[[nodiscard]] Result<std::optional<AccountEntry>> find_in_page(ByteView bytes, const AccountPage& page,
+                                                               std::string_view account_id);
 [[nodiscard]] Result<std::vector<IndexEntry>> decode_list(ByteView bytes, const AccountEntry& account);
 [[nodiscard]] Result<std::vector<ContentPlace>> decode_contents(ByteView bytes);
 [[nodiscard]] Result<std::vector<SparseEntry>> decode_sparse(ByteView bytes);

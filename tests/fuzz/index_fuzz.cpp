@@ -39,6 +39,21 @@ void accounts(ByteView bytes) {
   MUST(needed <= bytes.size());
 }
 
+/// As the pages, and as one of them.
+void pages(ByteView bytes) {
+  const Result<std::vector<redo::AccountPage>> decoded = redo::decode_account_pages(bytes);
+  if (decoded.ok()) {
+    (void)redo::page_with(*decoded, "alice");
+    std::size_t needed = 4;
+    for (const redo::AccountPage& page : *decoded) needed += 2 + page.first_account_id.size() + 16;
+    MUST(needed <= bytes.size());
+  }
+  redo::AccountPage page;
+  page.crc = base::crc32c(bytes);
+  const Result<std::optional<redo::AccountEntry>> found = redo::find_in_page(bytes, page, "alice");
+  if (found.ok() && *found) MUST((*found)->account_id == "alice");
+}
+
 void list(ByteView bytes) {
   if (bytes.size() < 4) return;
   redo::AccountEntry account;
@@ -65,6 +80,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     case 4: (void)redo::decode_sparse(bytes); break;
     case 5: (void)redo::decode_gaps(bytes); break;
     case 6: (void)redo::decode_held(bytes); break;
+    case 8: pages(bytes); break;
     default: sections(Bytes(bytes.begin(), bytes.end())); break;
   }
   return 0;

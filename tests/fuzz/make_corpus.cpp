@@ -85,7 +85,7 @@ void add_index(Corpus& corpus, const std::vector<redo::Record>& records) {
   const Bytes index = builder.encode(8192, 1, 40, footer);
   corpus.add("index", "footer", tagged(0, redo::encode_footer(footer)));
   corpus.add("index", "sections", tagged(7, ByteView(index).first(200)));
-  const std::uint8_t tags[] = {0, 1, 2, 3, 4, 5, 6};
+  const std::uint8_t tags[] = {0, 1, 2, 3, 4, 5, 6, 8};
   const Result<std::vector<redo::Section>> sections = redo::decode_sections(index);
   MUST(sections.ok());
   for (const redo::Section& section : *sections) {
@@ -142,7 +142,12 @@ int main(int argc, char** argv) {
   add_index(corpus, records);
   redo::ConsumerList list;
   list.log.bytes.fill(1);
-  list.consumers = {{"shipper", 7, 0, false}, {"target", 9, 1u << 20, true}};
+  list.consumers = {{.name = "shipper", .position = 7},
+                    {.name = "target",
+                     .position = 9,
+                     .max_bytes = 1u << 20,
+                     .max_age = std::chrono::hours(1),
+                     .lost = true}};
   corpus.add("control", "consumers", redo::encode_consumers(list));
   corpus.add("control", "consumers-none", redo::encode_consumers({}));
   corpus.add("control", "identity", redo::encode_identity(redo::identity_of_this_build({})));

@@ -1043,12 +1043,13 @@ class Segment:
         )  # fmt: skip
         require(footer == expected, f"{name}: footer {footer}, expected {expected}")
         sections = self.sections()
-        accounts, lists = self._accounts_sections()
+        accounts, lists, pages = self._accounts_sections()
         contents = sorted(place.encode() for place in self.contents())
         sparse = [struct.pack("<QQq", r.lsn, r.offset, r.commit_time) for r in records[::64]]
         gaps = [struct.pack("<QQQQ", *gap[1:]) for gap in self.damages]
         held = [struct.pack("<QQqq", *run) for run in held_runs(records)]
-        for type, section in enumerate((accounts, lists, *map(b"".join, (contents, sparse, gaps, held))), 1):
+        joined = map(b"".join, (contents, sparse, gaps, held))
+        for type, section in enumerate((accounts, lists, *joined, pages), 1):
             same = sections.get(type, b"") == section
             require(same, f"{name}: section {type} of the index is not what the records say")
 
@@ -1075,7 +1076,7 @@ class Segment:
         for record in self.records:
             if record.account_id:
                 by_account.setdefault(record.account_id, []).append(record)
-        accounts, lists = struct.pack("<I", len(by_account)), b""
+        accounts, lists, pages, page_at = struct.pack("<I", len(by_account)), b"", [], 4
         for id, records in sorted(by_account.items()):
             entry, offset, lsn, kinds = b"", 0, 0, 0
             for record in records:
@@ -1086,7 +1087,13 @@ class Segment:
             accounts += struct.pack("<QIIII", len(lists), len(entry), crc32c(entry), len(records), kinds)
             accounts += struct.pack("<QQqq", records[0].lsn, lsn, records[0].commit_time, records[-1].commit_time)
             lists += entry
-        return accounts, lists
+            if len(pages) == 0 or pages[-1][1] is not None:
+                pages.append([id, None])
+            if len(accounts) - page_at >= 4096 or id == max(by_account):
+                pages[-1][1] = struct.pack("<QII", page_at, len(accounts) - page_at, crc32c(accounts[page_at:]))
+                page_at = len(accounts)
+        encoded = [struct.pack("<H", len(id)) + id + place for id, place in pages]
+        return accounts, lists, struct.pack("<I", len(pages)) + b"".join(encoded)
 
 
 def held_runs(records):

@@ -332,7 +332,8 @@ TEST_CASE("content of packs that vanished is not there, and is written again", "
   for (const Bytes& bytes : contents) put(*writer, bytes);
   REQUIRE_OK(writer->flush());
   const auto packs = packs_of(*storage);
-  REQUIRE(packs.size() >= 8);  // the large content lies in few of them: whichever go, mail goes and mail stays
+  REQUIRE(packs.size() >=
+          8);  // the large content lies in few of them: whichever go, mail goes and mail stays
   for (std::size_t i = 0; i < packs.size(); i += 2) REQUIRE_OK(storage->remove(packs[i]));
   REQUIRE_OK(store->refresh());
   std::size_t lost = 0;

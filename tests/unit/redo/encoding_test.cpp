@@ -192,7 +192,7 @@ TEST_CASE("R10: an index of any bytes is refused or understood, never a crash") 
   CHECK(redo::decode_footer(redo::encode_footer(footer))->record_count == 200);
   const Result<std::vector<redo::Section>> sections = redo::decode_sections(index);
   REQUIRE_OK(sections);
-  REQUIRE(sections->size() == 6);
+  REQUIRE(sections->size() == 7);
   Random random("index");
   for (int i = 0; i < 5'000; ++i) {
     Bytes bytes = index;
@@ -202,6 +202,10 @@ TEST_CASE("R10: an index of any bytes is refused or understood, never a crash") 
     const ByteView view = ByteView(bytes).first(random.below(bytes.size() + 1));
     (void)redo::decode_sections(view);
     (void)redo::decode_accounts(view);
+    (void)redo::decode_account_pages(view);
+    redo::AccountPage page;
+    page.crc = base::crc32c(view);
+    (void)redo::find_in_page(view, page, "account1");
     (void)redo::decode_contents(view);
     (void)redo::decode_sparse(view);
     (void)redo::decode_gaps(view);
@@ -212,6 +216,56 @@ TEST_CASE("R10: an index of any bytes is refused or understood, never a crash") 
     (void)redo::decode_footer(view);
     (void)redo::decode_identity(view);
   }
+}
+
+TEST_CASE("R8: an account is found by its page of the index, and every other is not") {
+  redo::IndexBuilder builder(1);
+  Random random("pages");
+  const int accounts = 1 + static_cast<int>(random.below(500));
+  const auto id_of = [](int i) { return "user" + std::to_string(i) + "@example.com"; };
+  for (int i = 0; i < accounts; ++i) {
+    redo::RecordHead head;
+    head.kind = redo::RecordKind::append;
+    head.lsn = static_cast<Lsn>(i) + 1;
+    builder.add(head, 8192 + 128 * head.lsn, id_of(i), std::nullopt, 1);
+  }
+  redo::SegmentFooter footer;
+  const Bytes index = builder.encode(0, 1, static_cast<Lsn>(accounts), footer);
+  const Result<std::vector<redo::Section>> sections = redo::decode_sections(index);
+  REQUIRE_OK(sections);
+  const auto bytes_of = [&](redo::SectionType type) {
+    for (const redo::Section& section : *sections)
+      if (section.type == type) return ByteView(index).subspan(section.offset, section.length);
+    return ByteView();
+  };
+  const ByteView table = bytes_of(redo::SectionType::accounts);
+  const auto pages = redo::decode_account_pages(bytes_of(redo::SectionType::account_pages));
+  REQUIRE_OK(pages);
+  std::size_t covered = 4;
+  for (const redo::AccountPage& page : *pages) {
+    CHECK(page.offset == covered);
+    CHECK((page.length >= 4096 || &page == &pages->back()));
+    CHECK(page.length < 4096 + 100);
+    covered += page.length;
+  }
+  CHECK(covered == table.size());
+  const auto find = [&](const std::string& id) -> std::optional<redo::AccountEntry> {
+    const redo::AccountPage* const page = redo::page_with(*pages, id);
+    if (page == nullptr) return std::nullopt;
+    const auto entry = redo::find_in_page(table.subspan(page->offset, page->length), *page, id);
+    REQUIRE_OK(entry);
+    return *entry;
+  };
+  for (int i = 0; i < accounts; ++i) {
+    const auto found = find(id_of(i));
+    REQUIRE(found);
+    CHECK(found->first_lsn == static_cast<Lsn>(i) + 1);
+  }
+  for (const char* const id : {"", "a", "user", "user1", "user1@example.comm", "zzz"}) CHECK_FALSE(find(id));
+  redo::AccountPage page = pages->front();
+  page.crc ^= 1;
+  CHECK(redo::find_in_page(table.subspan(page.offset, page.length), page, "x").status().code() ==
+        Code::damaged);
 }
 
 TEST_CASE("R7: the identity of shared memory comes back, and any other is none") {
