@@ -83,9 +83,10 @@ RESTANTE_API int32_t restante_redo_open(const char *directory, const restante_re
                                         restante_redo **out_redo, restante_error **out_error);
 /**
  * Makes everything durable and ends the use of this handle; `restante_redo_free` is all that may follow. The
- * log's files are closed when every handle on it is closed or freed, and every transaction, recovery, reader
- * and session that came from one is freed. A failure means that lazy commits may be lost;
- * transactions whose begin was durable come back with recovery.
+ * log's files are closed when every handle on it is closed or freed, and everything that came from one is
+ * freed: transactions, recoveries, completions, cursors, followers, readers and sessions. These go on working
+ * until then. A failure means that lazy commits may be lost; transactions whose begin was durable come back
+ * with recovery.
  */
 RESTANTE_API int32_t restante_redo_close(restante_redo *redo, restante_error **out_error);
 /** Closes too, if that has not happened, and says nothing about failures. */
@@ -93,6 +94,8 @@ RESTANTE_API void restante_redo_free(restante_redo *redo);
 
 /** The server that the log belongs to; all zero for NULL or a closed handle. */
 RESTANTE_API restante_id restante_redo_server(const restante_redo *redo);
+/** What the log went on from when it was made; all zero if nothing, for NULL or a closed handle. */
+RESTANTE_API restante_continuation restante_redo_continues(const restante_redo *redo);
 /** The newest record written; all zero for NULL or a closed handle. */
 RESTANTE_API restante_position restante_redo_end(const restante_redo *redo);
 /** The LSN of the newest record known to be on the disk; 0 for NULL or a closed handle. */
@@ -245,6 +248,16 @@ typedef struct restante_assigned {
   restante_view id;
 } restante_assigned;
 
+/**
+ * A new list with `ops` as they were done: what was assigned is filled in and what was refused is left out,
+ * as `restante_cursor_next` hands operations out. Where a folder was given another id or UIDVALIDITY, the
+ * operations that name it as it was begun follow. For hosts that read records themselves.
+ * RESTANTE_ERROR_INVALID_ARGUMENT if an entry names no element, or assigns what such an element does not have.
+ */
+RESTANTE_API int32_t restante_ops_with_assigned(const restante_ops *ops, const restante_assigned *assigned,
+                                                size_t assigned_count, restante_ops **out_ops,
+                                                restante_error **out_error);
+
 /** The account, as begun. Valid as long as the transaction. */
 RESTANTE_API restante_view restante_transaction_account(const restante_transaction *transaction);
 /** The LSN of the begin record. */
@@ -306,6 +319,26 @@ typedef int32_t (*restante_unfinished_function)(void *user_data, const restante_
 /** Calls `each` for every transaction that is open, by its beginning. Cheap, and no disk is waited for. */
 RESTANTE_API int32_t restante_redo_unfinished(restante_redo *redo, restante_unfinished_function each,
                                               void *user_data, restante_error **out_error);
+
+/*
+ * For hosts that take a copy of a mailbox themselves while it is being changed: the changes that may be half
+ * in it are those of transactions that were open when it began, and a copy that shows something of a
+ * transaction that was then aborted must be taken again.
+ */
+
+/** The lowest begin LSN of the account's transactions that are open; 0 if none is. */
+RESTANTE_API int32_t restante_redo_oldest_open(restante_redo *redo, restante_view account_id,
+                                               uint64_t *out_begin_lsn, restante_error **out_error);
+/**
+ * Waits until every transaction of the account that is open now has ended, at most `deadline_ms`:
+ * RESTANTE_ERROR_TIMED_OUT names the oldest that has not. With 0 it does not wait.
+ */
+RESTANTE_API int32_t restante_redo_wait_for_open(restante_redo *redo, restante_view account_id,
+                                                 uint64_t deadline_ms, restante_error **out_error);
+/** `*out_aborted` is 1 if a transaction of the account was aborted behind the LSN `after`, else 0. */
+RESTANTE_API int32_t restante_redo_aborted_since(restante_redo *redo, restante_view account_id,
+                                                 uint64_t after, uint32_t *out_aborted,
+                                                 restante_error **out_error);
 
 #ifdef __cplusplus
 }
