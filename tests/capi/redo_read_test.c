@@ -99,11 +99,16 @@ static uint32_t wait_for(restante_follower *follower, uint64_t timeout_ms) {
 static void check_one_message(const restante_ops *ops, const char *id, uint32_t uid) {
   restante_message message = {0};
   restante_error *error = NULL;
+  const char *text = NULL;
+  char with_uid[40];
+  snprintf(with_uid, sizeof with_uid, "uid %lu", (unsigned long)uid);
   message.struct_size = sizeof message;
   CHECK_U64(1, restante_ops_count(ops));
   CHECK_OK(restante_ops_get_message(ops, 0, 0, &message, &error));
   CHECK_VIEW(id, message.id);
   CHECK_U64(uid, message.uid);
+  CHECK_OK(restante_ops_describe(ops, 0, &text, &error));
+  CHECK((strstr(text, uid == 0 ? "uid " : with_uid) != NULL) == (uid != 0));
 }
 
 /* Registers a consumer that is past everything, and removes what lies before the segment being written. */
@@ -496,6 +501,33 @@ static void what_records_hold(const char *scratch) {
   CHECK_U64(0, next_record(cursor, &record));
   restante_record_cursor_free(cursor);
   restante_record_cursor_free(NULL);
+  close_log(redo);
+}
+
+/* A record says in which segment it lies, and what was on the disk when it was written. */
+static void records_of_lazy_calls(const char *scratch) {
+  restante_redo *redo = open_log(scratch, 1);
+  restante_read_range range = {0};
+  restante_record_cursor *cursor;
+  restante_record record = {0};
+  restante_error *error = NULL;
+  uint64_t durable;
+  uint64_t lazy;
+  write_four(redo);
+  CHECK_OK(restante_redo_roll(redo, &error));
+  durable = append(redo, "alice", "m3", RESTANTE_SYNC_DURABLE);
+  append(redo, "alice", "m4", RESTANTE_SYNC_LAZY);
+  lazy = append(redo, "alice", "m5", RESTANTE_SYNC_LAZY);
+  CHECK_U64(durable + 2, lazy);
+  range.struct_size = sizeof range;
+  range.after = lazy - 1;
+  range.until = lazy;
+  cursor = records_of(redo, &range);
+  CHECK_U64(1, next_record(cursor, &record));
+  CHECK_U64(lazy, record.lsn);
+  CHECK_U64(durable, record.durable_lsn);
+  CHECK_U64(2, record.sequence);
+  restante_record_cursor_free(cursor);
   close_log(redo);
 }
 
@@ -1016,6 +1048,7 @@ int main(void) {
       {"C: a follower is woken by another process", woken_by_a_process},
       {"C: records of every kind", every_kind_of_record},
       {"C: what records hold", what_records_hold},
+      {"C: records of lazy calls", records_of_lazy_calls},
       {"C: records of a range", records_of_a_range},
       {"C: names of kinds of records", names_of_kinds},
       {"C: the LSN of a time", times},
