@@ -338,20 +338,35 @@ static restante_redo *open_log_of_small_pieces(const char *scratch) {
   return redo;
 }
 
-/* Begins alice's put of "kept", with content of 5000 bytes, and of "refused"; ends it so. */
+/* Puts "kept" and "refused" as one operation. */
+static void put_two(restante_ops *ops, const restante_content *content) {
+  restante_message messages[2] = {{0}, {0}};
+  restante_error *error = NULL;
+  messages[0].struct_size = sizeof messages[0];
+  messages[0].id = view("kept");
+  messages[0].folder_id = view("inbox");
+  messages[0].present = RESTANTE_HAS_CONTENT;
+  messages[0].content = *content;
+  messages[1].struct_size = sizeof messages[1];
+  messages[1].id = view("refused");
+  messages[1].folder_id = view("inbox");
+  CHECK_OK(restante_ops_message_put(ops, messages, 2, &error));
+}
+
+/* Begins alice's put of "kept", with content of 5000 bytes, "refused" and "other"; ends it so. */
 static restante_content write_assigned(restante_redo *redo) {
   restante_ops *ops = NULL;
   restante_transaction *transaction = NULL;
   restante_begin_options options = {0};
-  restante_assigned assigned[2] = {{0}, {0}};
+  restante_assigned assigned[3] = {{0}, {0}, {0}};
   restante_content text = {{0}, 0};
   restante_error *error = NULL;
   char *bytes = calloc(1, 5000);
   CHECK_OK(restante_redo_put_content(redo, view("alice"), bytes, 5000, &text, &error));
   free(bytes);
   CHECK_OK(restante_ops_new(&ops, &error));
-  put_message(ops, "kept", &text);
-  put_message(ops, "refused", NULL);
+  put_two(ops, &text);
+  put_message(ops, "other", NULL);
   options.struct_size = sizeof options;
   options.origin_client = "client";
   options.origin_session = "session";
@@ -359,13 +374,17 @@ static restante_content write_assigned(restante_redo *redo) {
   CHECK_OK(restante_redo_begin(redo, view("alice"), ops, &options, &transaction, &error));
   restante_ops_free(ops);
   assigned[0].struct_size = sizeof assigned[0];
+  assigned[0].uidvalidity = 11;
   assigned[0].uid = 7;
   assigned[0].modseq = 9;
   assigned[0].id = view("given");
   assigned[1].struct_size = sizeof assigned[1];
-  assigned[1].operation = 1;
+  assigned[1].element = 1;
   assigned[1].refused = 1;
-  CHECK_OK(restante_transaction_commit(transaction, assigned, 2, RESTANTE_SYNC_DURABLE, NULL, &error));
+  assigned[2].struct_size = sizeof assigned[2];
+  assigned[2].operation = 1;
+  assigned[2].uid = 8;
+  CHECK_OK(restante_transaction_commit(transaction, assigned, 3, RESTANTE_SYNC_DURABLE, NULL, &error));
   restante_transaction_free(transaction);
   return text;
 }
@@ -440,15 +459,18 @@ static void check_assigned(const restante_record_cursor *cursor) {
   CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_record_cursor_get_assigned(cursor, 0, NULL, &error));
   entry.struct_size = sizeof entry;
   CHECK_OK(restante_record_cursor_get_assigned(cursor, 0, &entry, &error));
-  CHECK(entry.operation == 0 && entry.element == 0 && entry.refused == 0 && entry.uidvalidity == 0);
+  CHECK(entry.operation == 0 && entry.element == 0 && entry.refused == 0);
+  CHECK_U64(11, entry.uidvalidity);
   CHECK_U64(7, entry.uid);
   CHECK_U64(9, entry.modseq);
   CHECK_VIEW("given", entry.id);
   CHECK_OK(restante_record_cursor_get_assigned(cursor, 1, &entry, &error));
-  CHECK(entry.operation == 1 && entry.element == 0 && entry.refused == 1 && entry.uid == 0);
+  CHECK(entry.operation == 0 && entry.element == 1 && entry.refused == 1 && entry.uid == 0);
   CHECK_VIEW("", entry.id);
-  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "entry 2",
-              restante_record_cursor_get_assigned(cursor, 2, &entry, &error));
+  CHECK_OK(restante_record_cursor_get_assigned(cursor, 2, &entry, &error));
+  CHECK(entry.operation == 1 && entry.element == 0 && entry.refused == 0 && entry.uid == 8);
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "entry 3",
+              restante_record_cursor_get_assigned(cursor, 3, &entry, &error));
 }
 
 /* The records of `write_assigned`: two pieces, begin, commit. */
@@ -496,7 +518,7 @@ static void what_records_hold(const char *scratch) {
   CHECK_U64(RESTANTE_RECORD_COMMIT, record.kind);
   CHECK_U64(begin_lsn, record.transaction);
   CHECK_U64(0, restante_ops_count(record.ops));
-  CHECK_U64(2, record.assigned_count);
+  CHECK_U64(3, record.assigned_count);
   check_assigned(cursor);
   CHECK_U64(0, next_record(cursor, &record));
   restante_record_cursor_free(cursor);
