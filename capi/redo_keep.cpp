@@ -72,7 +72,8 @@ std::int32_t restante_redo_set_consumer(restante_redo* redo, const restante_cons
     if (Status wrong = read_struct(consumer, "restante_consumer", given); !wrong.ok()) return wrong;
     std::string_view name;
     if (Status wrong = read_view(given.name, "restante_consumer.name", name); !wrong.ok()) return wrong;
-    return log->set_consumer(name, given.position, given.max_bytes, duration_of<std::chrono::seconds>(given.max_age_seconds));
+    return log->set_consumer(name, given.position, given.max_bytes,
+                             duration_of<std::chrono::seconds>(given.max_age_seconds));
   });
 }
 
@@ -92,7 +93,8 @@ std::int32_t restante_redo_remove_consumed(restante_redo* redo, std::uint64_t mi
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    const Result<std::uint64_t> count = log->remove_consumed(duration_of<std::chrono::seconds>(min_age_seconds));
+    const Result<std::uint64_t> count =
+        log->remove_consumed(duration_of<std::chrono::seconds>(min_age_seconds));
     if (count.ok() && out_count != nullptr) *out_count = *count;
     return count.status();
   });

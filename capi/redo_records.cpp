@@ -6,8 +6,7 @@
 #include "lent.hpp"
 
 struct restante_record_cursor {
-  restante_record_cursor(const restante::RedoLog& of,
-                         std::unique_ptr<restante::RedoLog::RecordCursor> opened)
+  restante_record_cursor(const restante::RedoLog& of, std::unique_ptr<restante::RedoLog::RecordCursor> opened)
       : log(of), cursor(std::move(opened)) {}
   /// Keeps it open.
   restante::RedoLog log;

@@ -625,8 +625,12 @@ static void times(const char *scratch) {
   restante_error *error = NULL;
   uint64_t first;
   uint64_t second;
+  uint64_t third;
   uint64_t found = 77;
   int64_t time;
+  restante_read_range range = {0};
+  restante_follower *follower;
+  restante_logged logged = {0};
   first = append(redo, "alice", "m1", RESTANTE_SYNC_DURABLE);
   clock_shift = 100;
   second = append(redo, "alice", "m2", RESTANTE_SYNC_DURABLE);
@@ -641,9 +645,17 @@ static void times(const char *scratch) {
   CHECK_OK(restante_redo_lsn_at(redo, time, &found, &error));
   CHECK_U64(second, found);
   clock_shift = 0;
-  append(redo, "alice", "m3", RESTANTE_SYNC_DURABLE);
+  third = append(redo, "alice", "m3", RESTANTE_SYNC_DURABLE);
   CHECK_CODE(RESTANTE_ERROR_AMBIGUOUS, restante_redo_lsn_at(redo, time - 1, &found, &error));
   CHECK_U64(second, found);
+  /* What was committed while the clock was behind has both times too. */
+  range.struct_size = sizeof range;
+  range.after = second;
+  follower = follow(redo, &range);
+  CHECK_U64(1, next_of(follower, &logged));
+  CHECK_U64(commit_time_of(redo, third), logged.commit_time);
+  CHECK(logged.wall_time > time - 150 * (int64_t)1000000 && logged.wall_time < time - 50 * (int64_t)1000000);
+  restante_follower_free(follower);
   close_log(redo);
 }
 
@@ -925,6 +937,48 @@ static void open_transactions(const char *scratch) {
   close_log(redo);
 }
 
+static int32_t see_a_restore(void *user_data, const restante_unfinished *unfinished,
+                             restante_error **out_error) {
+  uint64_t *begin_lsn = user_data;
+  (void)out_error;
+  CHECK_U64(1, unfinished->is_rewind);
+  *begin_lsn = unfinished->begin_lsn;
+  return RESTANTE_OK;
+}
+
+static void a_restore_of_the_hosts_own(const char *scratch) {
+  restante_redo *redo = open_log(scratch, 1);
+  const restante_position position = restante_redo_end(redo);
+  restante_follower *follower = follow(redo, NULL);
+  restante_ops *ops = NULL;
+  restante_rewind rewind = {0};
+  restante_transaction *transaction = NULL;
+  restante_logged logged = {0};
+  restante_error *error = NULL;
+  uint64_t begin_lsn = 0;
+  rewind.struct_size = sizeof rewind;
+  rewind.log = position.log;
+  rewind.incarnation = position.incarnation;
+  rewind.lsn = position.lsn;
+  CHECK_OK(restante_ops_new(&ops, &error));
+  CHECK_OK(restante_ops_rewind(ops, &rewind, &error));
+  put_message(ops, "m1", NULL);
+  CHECK_OK(restante_redo_begin(redo, view("alice"), ops, NULL, &transaction, &error));
+  restante_ops_free(ops);
+  CHECK_OK(restante_redo_unfinished(redo, see_a_restore, &begin_lsn, &error));
+  CHECK_U64(restante_transaction_begin_lsn(transaction), begin_lsn);
+  commit(transaction);
+  CHECK_U64(1, next_of(follower, &logged));
+  CHECK_U64(2, restante_ops_count(logged.ops));
+  memset(&rewind, 0, sizeof rewind);
+  rewind.struct_size = sizeof rewind;
+  CHECK_OK(restante_ops_get_rewind(logged.ops, 0, &rewind, &error));
+  CHECK(memcmp(&rewind.incarnation, &position.incarnation, sizeof rewind.incarnation) == 0);
+  CHECK_U64(position.lsn, rewind.lsn);
+  restante_follower_free(follower);
+  close_log(redo);
+}
+
 static void *commit_after_a_while(void *transaction) {
   sleep_ms(WRITES_AFTER_MS);
   commit(transaction);
@@ -1081,6 +1135,7 @@ int main(void) {
       {"C: segments of an inherited handle", segments_of_an_inherited_handle},
       {"C: what a redo log continues", what_a_log_continues},
       {"C: open transactions", open_transactions},
+      {"C: a restore of the host's own", a_restore_of_the_hosts_own},
       {"C: waiting for open transactions", waiting_for_open_transactions},
       {"C: operations with what was assigned", operations_with_what_was_assigned},
       {"C: what reads a redo log refuses null pointers and closed logs", null_pointers},

@@ -235,6 +235,19 @@ typedef struct restante_host_op {
   restante_view data;
 } restante_host_op;
 
+/** What a restore went back to; the operations behind it in its transaction are what it changed. */
+typedef struct restante_rewind {
+  uint32_t struct_size;
+  /** Must be 0. */
+  uint32_t present;
+  /** The position gone back to. */
+  restante_id log;
+  restante_id incarnation;
+  uint64_t lsn;
+  /** The session that the state came from; may have been removed since. */
+  restante_view label;
+} restante_rewind;
+
 #ifdef __cplusplus
 }
 #endif

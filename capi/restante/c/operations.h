@@ -65,6 +65,9 @@ RESTANTE_API int32_t restante_ops_item_delete(restante_ops *ops, restante_view k
                                               restante_error **out_error);
 RESTANTE_API int32_t restante_ops_host_op(restante_ops *ops, const restante_host_op *host_op,
                                           restante_error **out_error);
+/** For a host that restores by itself: the first operation of the transaction that logs it. */
+RESTANTE_API int32_t restante_ops_rewind(restante_ops *ops, const restante_rewind *rewind,
+                                         restante_error **out_error);
 
 /** What kind of operation one is; the numbers are pinned. */
 enum {
@@ -116,6 +119,8 @@ RESTANTE_API int32_t restante_ops_get_item(const restante_ops *ops, size_t index
                                            restante_error **out_error);
 RESTANTE_API int32_t restante_ops_get_host_op(const restante_ops *ops, size_t index,
                                               restante_host_op *out_host_op, restante_error **out_error);
+RESTANTE_API int32_t restante_ops_get_rewind(const restante_ops *ops, size_t index,
+                                             restante_rewind *out_rewind, restante_error **out_error);
 /**
  * What a RESTANTE_OP_ACCOUNT_DELETE, RESTANTE_OP_FOLDER_DELETE or RESTANTE_OP_ITEM_DELETE removes.
  * `*out_kind` is empty but for items; either pointer may be NULL.
