@@ -172,7 +172,8 @@ static void following_a_part(const char *scratch) {
               restante_redo_follow(redo, &range, &unwanted, &error));
   range.struct_size = sizeof range;
   range.until = lsn;
-  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "until", restante_redo_follow(redo, &range, &unwanted, &error));
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "until",
+              restante_redo_follow(redo, &range, &unwanted, &error));
   range.until = 0;
   range.account_id = view("bob");
   follower = follow(redo, &range);

@@ -252,7 +252,7 @@ typedef struct restante_assigned {
  * A new list with `ops` as they were done: what was assigned is filled in and what was refused is left out,
  * as `restante_cursor_next` hands operations out. Where a folder was given another id or UIDVALIDITY, the
  * operations that name it as it was begun follow. For hosts that read records themselves.
- * RESTANTE_ERROR_INVALID_ARGUMENT if an entry names no element, or assigns what such an element does not have.
+ * RESTANTE_ERROR_INVALID_ARGUMENT if an entry names no element, or assigns what such an element has not.
  */
 RESTANTE_API int32_t restante_ops_with_assigned(const restante_ops *ops, const restante_assigned *assigned,
                                                 size_t assigned_count, restante_ops **out_ops,

@@ -15,8 +15,8 @@
  *       else if (code == RESTANTE_OK) code = restante_follower_wait(follower, 1000, &more, &error);
  *     }
  *
- * Threads: cursors, followers and record cursors are used by one thread at a time each, different ones by any.
- * They keep the log open until they are freed, and see only what is on the disk.
+ * Threads: a cursor, follower or record cursor is used by one thread at a time, different ones by any. They
+ * keep the log open until they are freed, and see only what is on the disk.
  *
  * Part of restante.h, which tells the conventions.
  */
@@ -170,7 +170,8 @@ RESTANTE_API int32_t restante_redo_records(restante_redo *redo, const restante_r
                                            restante_record_cursor **out_cursor, restante_error **out_error);
 /**
  * The next record: `*out_more` is 1 and `*out_record` is filled, valid until the next call; at the end
- * `*out_more` is 0. RESTANTE_ERROR_DAMAGED names a place that cannot be read; calling again goes on behind it.
+ * `*out_more` is 0. RESTANTE_ERROR_DAMAGED names a place that cannot be read; calling again goes on behind
+ * it.
  */
 RESTANTE_API int32_t restante_record_cursor_next(restante_record_cursor *cursor, restante_record *out_record,
                                                  uint32_t *out_more, restante_error **out_error);
