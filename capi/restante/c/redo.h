@@ -75,9 +75,10 @@ typedef struct restante_redo_options {
 
 /**
  * Opens the log in a directory; `options` may be NULL. RESTANTE_ERROR_NOT_FOUND without `create`,
- * RESTANTE_ERROR_BUSY if another process has it, RESTANTE_ERROR_DAMAGED if what decides where the log ends
- * cannot be read, RESTANTE_ERROR_DIVERGED if files of two logs lie there, RESTANTE_ERROR_UNSUPPORTED for a
- * newer format.
+ * RESTANTE_ERROR_BUSY if another process is opening it and does not finish, or cannot share it,
+ * RESTANTE_ERROR_POISONED if it failed and others have not closed it yet, RESTANTE_ERROR_DAMAGED if what
+ * decides where the log ends cannot be read, RESTANTE_ERROR_DIVERGED if files of two logs lie there,
+ * RESTANTE_ERROR_UNSUPPORTED for a newer format.
  */
 RESTANTE_API int32_t restante_redo_open(const char *directory, const restante_redo_options *options,
                                         restante_redo **out_redo, restante_error **out_error);
@@ -188,7 +189,8 @@ RESTANTE_API int32_t restante_redo_sync(restante_redo *redo, restante_error **ou
 RESTANTE_API int32_t restante_redo_roll(restante_redo *redo, restante_error **out_error);
 /**
  * For a host's housekeeping, every minute or so, on a thread that may wait: makes durable what is written,
- * keeps the next segment ready, seals what was rolled, and marks the end of an idle log.
+ * ends a segment that is too old, keeps the next one ready, seals what was rolled, and marks the end of an
+ * idle log.
  */
 RESTANTE_API int32_t restante_redo_maintain(restante_redo *redo, restante_error **out_error);
 
