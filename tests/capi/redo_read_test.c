@@ -1012,11 +1012,12 @@ static void waiting_for_open_transactions(const char *scratch) {
 }
 
 static void operations_with_what_was_assigned(const char *scratch) {
+  restante_redo *redo = open_log(scratch, 1);
+  restante_transaction *transaction;
   restante_ops *ops = one_message("m1");
   restante_ops *done = NULL;
   restante_assigned assigned[2] = {{0}, {0}};
   restante_error *error = NULL;
-  (void)scratch;
   put_message(ops, "m2", NULL);
   assigned[0].struct_size = sizeof assigned[0];
   assigned[0].operation = 2;
@@ -1041,6 +1042,13 @@ static void operations_with_what_was_assigned(const char *scratch) {
   CHECK_U64(2, restante_ops_count(done));
   restante_ops_free(done);
   restante_ops_free(ops);
+  /* A list that is lent can be taken too, and the new one outlives it. */
+  transaction = begin(redo, "alice");
+  CHECK_OK(restante_ops_with_assigned(restante_transaction_ops(transaction), assigned, 1, &done, &error));
+  commit(transaction);
+  check_one_message(done, "begun", 7);
+  restante_ops_free(done);
+  close_log(redo);
 }
 
 /* --- Misuse --- */
