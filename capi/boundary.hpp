@@ -7,6 +7,7 @@
 #include <restante/time.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -102,6 +103,27 @@ template <class T>
 [[nodiscard]] inline std::string text_or_empty(const char* text) { return text == nullptr ? "" : text; }
 /// An array of `count` elements must have an address unless it is empty.
 [[nodiscard]] Status check_array(const void* first, std::size_t count, const char* name);
+
+/// What is added to instants inside must not overflow: nothing lasts more than a hundred years.
+template <class Duration>
+[[nodiscard]] Duration duration_of(std::uint64_t count) noexcept {
+  constexpr auto kLongest = std::chrono::duration_cast<Duration>(std::chrono::hours(100 * 366 * 24)).count();
+  return Duration(static_cast<std::int64_t>(std::min(count, static_cast<std::uint64_t>(kLongest))));
+}
+
+/// Tells a callback each element of a list, as `to_c` makes it, until it fails.
+template <class List, class Each, class ToC>
+[[nodiscard]] Status tell_each(const List& list, Each each, void* user_data, std::string_view callback,
+                               ToC to_c) {
+  if (each == nullptr) return invalid("each is NULL");
+  for (const auto& element : list) {
+    const auto told = to_c(element);
+    restante_error* error = nullptr;
+    const std::int32_t code = each(user_data, &told, &error);
+    if (Status failed = status_of_callback(callback, code, error); !failed.ok()) return failed;
+  }
+  return {};
+}
 
 [[nodiscard]] inline restante_id c_id(const Id128& id) noexcept {
   restante_id out;

@@ -36,6 +36,8 @@ namespace restante::capi {
 /// `invalid_argument` for a null or closed handle.
 [[nodiscard]] Status open_log(restante_redo* redo, RedoLog*& out);
 
+[[nodiscard]] Status range_from_c(const restante_read_range* given, ReadRange& out);
+
 /// Reads content through a callback.
 class CallbackReader final : public ContentReader {
  public:
@@ -58,6 +60,10 @@ class CallbackReader final : public ContentReader {
 
 [[nodiscard]] inline restante_position c_position(const LogPosition& position) noexcept {
   return {c_id(position.log), c_id(position.incarnation), position.lsn};
+}
+
+[[nodiscard]] inline restante_continuation c_continuation(const Continuation& continuation) noexcept {
+  return {c_position(continuation.parent), continuation.parent_sequence};
 }
 
 }  // namespace restante::capi

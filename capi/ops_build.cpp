@@ -222,6 +222,19 @@ Status host_op_from_c(const restante_host_op* given, HostOp& out) {
   return in.status();
 }
 
+Status rewind_from_c(const restante_rewind* given, Rewind& out) {
+  Reader in("restante_rewind");
+  restante_rewind rewind;
+  in.structure(given, rewind);
+  if (!in.ok()) return in.status();
+  in.only(rewind.present, 0);
+  out.log = id_of(rewind.log);
+  out.incarnation = id_of(rewind.incarnation);
+  out.lsn = rewind.lsn;
+  in.text(rewind.label, "label", out.label);
+  return in.status();
+}
+
 /// Appends an operation that `fill` makes of its C form.
 template <class Op, class Fill>
 std::int32_t append(restante_ops* ops, restante_error** out_error, Fill&& fill) {
@@ -357,4 +370,9 @@ std::int32_t restante_ops_item_delete(restante_ops* ops, restante_view kind, res
 std::int32_t restante_ops_host_op(restante_ops* ops, const restante_host_op* host_op,
                                   restante_error** out_error) {
   return append<HostOp>(ops, out_error, [&](HostOp& op) { return host_op_from_c(host_op, op); });
+}
+
+std::int32_t restante_ops_rewind(restante_ops* ops, const restante_rewind* rewind,
+                                 restante_error** out_error) {
+  return append<Rewind>(ops, out_error, [&](Rewind& op) { return rewind_from_c(rewind, op); });
 }

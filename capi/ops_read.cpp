@@ -212,6 +212,15 @@ restante_host_op to_c(const HostOp& host_op, Arrays&) {
   return out;
 }
 
+restante_rewind to_c(const Rewind& rewind, Arrays&) {
+  restante_rewind out{};
+  out.log = c_id(rewind.log);
+  out.incarnation = c_id(rewind.incarnation);
+  out.lsn = rewind.lsn;
+  out.label = view_of(rewind.label);
+  return out;
+}
+
 /// Fills `given` from a record. The arrays of an element are made once: reading it again is free, and what
 /// an earlier reading pointed to stays.
 template <class Record, class CStruct>
@@ -345,6 +354,15 @@ std::int32_t restante_ops_get_host_op(const restante_ops* ops, std::size_t index
     const HostOp* op = nullptr;
     if (Status wrong = expect(ops, index, op); !wrong.ok()) return wrong;
     return fill(ops, index, 0, *op, out_host_op, "restante_host_op");
+  });
+}
+
+std::int32_t restante_ops_get_rewind(const restante_ops* ops, std::size_t index, restante_rewind* out_rewind,
+                                     restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    const Rewind* op = nullptr;
+    if (Status wrong = expect(ops, index, op); !wrong.ok()) return wrong;
+    return fill(ops, index, 0, *op, out_rewind, "restante_rewind");
   });
 }
 

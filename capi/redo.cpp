@@ -207,6 +207,11 @@ restante_id restante_redo_server(const restante_redo* redo) {
   return redo != nullptr && redo->log ? c_id(redo->log->server()) : restante_id{};
 }
 
+restante_continuation restante_redo_continues(const restante_redo* redo) {
+  if (redo == nullptr || !redo->log) return {};
+  return c_continuation(redo->log->continues().value_or(Continuation{}));
+}
+
 restante_position restante_redo_end(const restante_redo* redo) {
   if (redo == nullptr || !redo->log) return {};
   return {c_id(redo->log->id()), c_id(redo->log->incarnation()), redo->log->end()};
@@ -299,14 +304,7 @@ std::int32_t restante_redo_reconcile(restante_redo* redo, restante_account_id_fu
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (each == nullptr) return invalid("each is NULL");
-    for (const std::string& account : log->accounts_to_reconcile()) {
-      const restante_view id = view_of(account);
-      restante_error* error = nullptr;
-      const std::int32_t code = each(user_data, &id, &error);
-      if (Status failed = status_of_callback("account callback", code, error); !failed.ok()) return failed;
-    }
-    return {};
+    return tell_each(log->accounts_to_reconcile(), each, user_data, "account callback", view_of);
   });
 }
 
@@ -327,6 +325,23 @@ std::int32_t restante_redo_roll(restante_redo* redo, restante_error** out_error)
 }
 
 // --- Transactions -------------------------------------------------------------------------------------
+
+std::int32_t restante_ops_with_assigned(const restante_ops* ops, const restante_assigned* assigned,
+                                        std::size_t assigned_count, restante_ops** out_ops,
+                                        restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    if (Status null = require(ops, "ops"); !null.ok()) return null;
+    if (Status null = require(out_ops, "out_ops"); !null.ok()) return null;
+    std::vector<Assigned> list;
+    if (Status wrong = assigned_from_c(assigned, assigned_count, list); !wrong.ok()) return wrong;
+    auto handle = std::make_unique<restante_ops>();
+    Result<std::vector<Operation>> done = with_assigned(*ops->operations, list);
+    if (!done.ok()) return done.status();
+    handle->own = *std::move(done);
+    *out_ops = handle.release();
+    return {};
+  });
+}
 
 restante_view restante_transaction_account(const restante_transaction* transaction) {
   return transaction == nullptr ? restante_view{} : view_of(transaction->account);

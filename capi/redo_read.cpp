@@ -1,23 +1,39 @@
-#include "handles.hpp"
+// Committed transactions of a redo log: those of a range, and those that come.
 
-#include <algorithm>
-#include <chrono>
+#include "handles.hpp"
+#include "lent.hpp"
 
 struct restante_cursor {
-  explicit restante_cursor(std::unique_ptr<restante::TransactionCursor> opened) : cursor(std::move(opened)) {
-    ops.operations = &transaction.operations;
-  }
+  explicit restante_cursor(std::unique_ptr<restante::TransactionCursor> opened) : cursor(std::move(opened)) {}
   std::unique_ptr<restante::TransactionCursor> cursor;
-  /// What was handed out last.
-  restante::LoggedTransaction transaction;
-  /// It could not be handed out: the next call has it.
-  bool is_pending = false;
-  /// Lends its operations to readers.
-  restante_ops ops;
+  restante::capi::Lent<restante::LoggedTransaction> lent;
+};
+
+struct restante_follower {
+  explicit restante_follower(restante::RedoLog::Follower&& opened) : follower(std::move(opened)) {}
+  restante::RedoLog::Follower follower;
+  restante::capi::Lent<restante::LoggedTransaction> lent;
 };
 
 namespace restante::capi {
 namespace {
+
+restante_logged logged_to_c(const Lent<LoggedTransaction>& lent) {
+  const LoggedTransaction& transaction = lent.value;
+  restante_logged logged{};
+  logged.struct_size = sizeof logged;
+  logged.account_id = view_of(transaction.account_id);
+  logged.begin_lsn = transaction.begin_lsn;
+  logged.commit_lsn = transaction.commit_lsn;
+  logged.sequence = transaction.sequence;
+  logged.wall_time = transaction.wall_time.us;
+  logged.commit_time = transaction.commit_time.us;
+  fill_origin(transaction.origin, logged);
+  logged.ops = &lent.ops;
+  return logged;
+}
+
+}  // namespace
 
 Status range_from_c(const restante_read_range* given, ReadRange& out) {
   restante_read_range range;
@@ -28,73 +44,12 @@ Status range_from_c(const restante_read_range* given, ReadRange& out) {
   return read_view(range.account_id, "restante_read_range.account_id", out.account_id);
 }
 
-restante_logged logged_to_c(const LoggedTransaction& transaction, const restante_ops& ops) {
-  restante_logged logged{};
-  logged.struct_size = sizeof logged;
-  logged.account_id = view_of(transaction.account_id);
-  logged.begin_lsn = transaction.begin_lsn;
-  logged.commit_lsn = transaction.commit_lsn;
-  logged.sequence = transaction.sequence;
-  logged.wall_time = transaction.wall_time.us;
-  logged.commit_time = transaction.commit_time.us;
-  logged.origin_client = view_of(transaction.origin.client);
-  logged.origin_session = view_of(transaction.origin.session);
-  logged.origin_address = view_of(transaction.origin.address);
-  logged.ops = &ops;
-  return logged;
-}
-
-restante_unfinished unfinished_to_c(const RedoLog::Unfinished& found) {
-  restante_unfinished unfinished{};
-  unfinished.struct_size = sizeof unfinished;
-  unfinished.claimable = found.claimable ? 1 : 0;
-  unfinished.account_id = view_of(found.account_id);
-  unfinished.begin_lsn = found.begin_lsn;
-  unfinished.begin_time = found.begin_time.us;
-  unfinished.is_rewind = found.is_rewind ? 1 : 0;
-  return unfinished;
-}
-
-/// What is added to instants inside must not overflow; nothing is a hundred years old.
-std::chrono::seconds seconds_of(std::uint64_t seconds) {
-  constexpr std::uint64_t kLongest = 100ull * 366 * 86'400;
-  return std::chrono::seconds(static_cast<std::int64_t>(std::min(seconds, kLongest)));
-}
-
-restante_consumer consumer_to_c(const Consumer& found) {
-  restante_consumer consumer{};
-  consumer.struct_size = sizeof consumer;
-  consumer.lost = found.lost ? 1 : 0;
-  consumer.name = view_of(found.name);
-  consumer.position = found.position;
-  consumer.max_bytes = found.max_bytes;
-  consumer.max_age_seconds = static_cast<std::uint64_t>(found.max_age.count());
-  return consumer;
-}
-
-}  // namespace
 }  // namespace restante::capi
 
 using namespace restante;
 using namespace restante::capi;
 
-std::int32_t restante_redo_unfinished(restante_redo* redo, restante_unfinished_function each, void* user_data,
-                                      restante_error** out_error) {
-  return guarded(out_error, [&]() -> Status {
-    RedoLog* log = nullptr;
-    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (each == nullptr) return invalid("each is NULL");
-    for (const RedoLog::Unfinished& found : log->unfinished()) {
-      const restante_unfinished unfinished = unfinished_to_c(found);
-      restante_error* error = nullptr;
-      const std::int32_t code = each(user_data, &unfinished, &error);
-      if (Status failed = status_of_callback("unfinished callback", code, error); !failed.ok()) return failed;
-    }
-    return {};
-  });
-}
-
-// --- Reading ------------------------------------------------------------------------------------------
+// --- A range ------------------------------------------------------------------------------------------
 
 std::int32_t restante_redo_read(restante_redo* redo, const restante_read_range* range,
                                 restante_cursor** out_cursor, restante_error** out_error) {
@@ -115,84 +70,65 @@ std::int32_t restante_cursor_next(restante_cursor* cursor, restante_logged* out_
                                   std::uint32_t* out_more, restante_error** out_error) {
   return guarded(out_error, [&]() -> Status {
     if (Status null = require(cursor, "cursor"); !null.ok()) return null;
-    if (Status null = require(out_logged, "out_logged"); !null.ok()) return null;
-    if (Status null = require(out_more, "out_more"); !null.ok()) return null;
-    if (!cursor->is_pending) {
-      cursor->ops.forget_reads();
-      const Result<bool> more = cursor->cursor->next(cursor->transaction);
-      if (!more.ok()) return more.status();
-      cursor->is_pending = *more;
-    }
-    if (cursor->is_pending) {
-      const restante_logged logged = logged_to_c(cursor->transaction, cursor->ops);
-      if (Status wrong = fill_struct(out_logged, "restante_logged", logged); !wrong.ok()) return wrong;
-    }
-    *out_more = cursor->is_pending ? 1 : 0;
-    cursor->is_pending = false;
-    return {};
+    return lend_next(*cursor->cursor, cursor->lent, out_logged, "restante_logged", out_more, logged_to_c);
   });
 }
 
 void restante_cursor_free(restante_cursor* cursor) { delete cursor; }
 
-// --- Keeping segments ---------------------------------------------------------------------------------
+// --- Following ----------------------------------------------------------------------------------------
 
-std::int32_t restante_redo_consumers(restante_redo* redo, restante_consumer_function each, void* user_data,
-                                     restante_error** out_error) {
+std::int32_t restante_redo_follow(restante_redo* redo, const restante_read_range* range,
+                                  restante_follower** out_follower, restante_error** out_error) {
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (each == nullptr) return invalid("each is NULL");
-    for (const Consumer& found : log->consumers()) {
-      const restante_consumer consumer = consumer_to_c(found);
-      restante_error* error = nullptr;
-      const std::int32_t code = each(user_data, &consumer, &error);
-      if (Status failed = status_of_callback("consumer callback", code, error); !failed.ok()) return failed;
+    if (Status null = require(out_follower, "out_follower"); !null.ok()) return null;
+    ReadRange wanted;
+    if (Status wrong = range_from_c(range, wanted); !wrong.ok()) return wrong;
+    if (wanted.until != ReadRange().until) {
+      return invalid("restante_read_range: until is not 0, but a follower has no end");
     }
+    Result<RedoLog::Follower> follower = log->follow(wanted.after, wanted.account_id);
+    if (!follower.ok()) return follower.status();
+    *out_follower = new restante_follower(*std::move(follower));
     return {};
   });
 }
 
-std::int32_t restante_redo_set_consumer(restante_redo* redo, const restante_consumer* consumer,
-                                        restante_error** out_error) {
+std::int32_t restante_follower_next(restante_follower* follower, restante_logged* out_logged,
+                                    std::uint32_t* out_more, restante_error** out_error) {
   return guarded(out_error, [&]() -> Status {
-    RedoLog* log = nullptr;
-    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (Status null = require(consumer, "consumer"); !null.ok()) return null;
-    restante_consumer given;
-    if (Status wrong = read_struct(consumer, "restante_consumer", given); !wrong.ok()) return wrong;
-    std::string_view name;
-    if (Status wrong = read_view(given.name, "restante_consumer.name", name); !wrong.ok()) return wrong;
-    return log->set_consumer(name, given.position, given.max_bytes, seconds_of(given.max_age_seconds));
+    if (Status null = require(follower, "follower"); !null.ok()) return null;
+    return lend_next(follower->follower, follower->lent, out_logged, "restante_logged", out_more,
+                     logged_to_c);
   });
 }
 
-std::int32_t restante_redo_remove_consumer(restante_redo* redo, restante_view name,
-                                           restante_error** out_error) {
+std::int32_t restante_follower_wait(restante_follower* follower, std::uint64_t timeout_ms,
+                                    std::uint32_t* out_more, restante_error** out_error) {
   return guarded(out_error, [&]() -> Status {
-    RedoLog* log = nullptr;
-    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    std::string_view wanted;
-    if (Status wrong = read_view(name, "name", wanted); !wrong.ok()) return wrong;
-    return log->remove_consumer(wanted);
+    if (Status null = require(follower, "follower"); !null.ok()) return null;
+    if (Status null = require(out_more, "out_more"); !null.ok()) return null;
+    Result<bool> more = follower->lent.is_pending;
+    if (!*more) more = follower->follower.wait(duration_of<std::chrono::milliseconds>(timeout_ms));
+    if (more.ok()) *out_more = *more ? 1 : 0;
+    return more.status();
   });
 }
 
-std::int32_t restante_redo_remove_consumed(restante_redo* redo, std::uint64_t min_age_seconds,
-                                           std::uint64_t* out_count, restante_error** out_error) {
+void restante_follower_free(restante_follower* follower) { delete follower; }
+
+// --- Times --------------------------------------------------------------------------------------------
+
+std::int32_t restante_redo_lsn_at(restante_redo* redo, std::int64_t time, std::uint64_t* out_lsn,
+                                  restante_error** out_error) {
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    const Result<std::uint64_t> count = log->remove_consumed(seconds_of(min_age_seconds));
-    if (count.ok() && out_count != nullptr) *out_count = *count;
-    return count.status();
-  });
-}
-
-std::int32_t restante_redo_maintain(restante_redo* redo, restante_error** out_error) {
-  return guarded(out_error, [&]() -> Status {
-    RedoLog* log = nullptr;
-    Status wrong = open_log(redo, log);
-    return wrong.ok() ? log->maintain() : wrong;
+    if (Status null = require(out_lsn, "out_lsn"); !null.ok()) return null;
+    const Result<Lsn> lsn = log->lsn_at(Time{time});
+    if (lsn.ok()) *out_lsn = *lsn;
+    return lsn.status();
   });
 }

@@ -265,7 +265,7 @@ std::int32_t restante_target_newest_position(const restante_target* target, cons
     if (!newest->has_value()) {
       return Status(Code::not_found, "the target has no redo log of server " + id_of(*server).to_string());
     }
-    *out_position = {c_position((*newest)->parent), (*newest)->parent_sequence};
+    *out_position = c_continuation(**newest);
     return {};
   });
 }

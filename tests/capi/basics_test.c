@@ -411,6 +411,41 @@ static void deletions_and_host_operations(const char *scratch) {
   restante_ops_free(ops);
 }
 
+static void a_rewind(const char *scratch) {
+  restante_rewind rewind = {0};
+  restante_rewind found = {0};
+  restante_error *error = NULL;
+  restante_ops *ops = NULL;
+  (void)scratch;
+  CHECK_OK(restante_ops_new(&ops, &error));
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "struct_size", restante_ops_rewind(ops, &rewind, &error));
+  rewind.struct_size = sizeof rewind;
+  rewind.present = 1;
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "present", restante_ops_rewind(ops, &rewind, &error));
+  rewind.present = 0;
+  rewind.log.bytes[0] = 1;
+  rewind.incarnation.bytes[15] = 2;
+  rewind.lsn = 77;
+  rewind.label = restante_view_of("full-1");
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_ops_rewind(NULL, &rewind, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_ops_rewind(ops, NULL, &error));
+  CHECK_U64(0, restante_ops_count(ops));
+  CHECK_OK(restante_ops_rewind(ops, &rewind, &error));
+  CHECK_U64(RESTANTE_OP_REWIND, restante_ops_kind(ops, 0));
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "struct_size",
+              restante_ops_get_rewind(ops, 0, &found, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_ops_get_rewind(ops, 0, NULL, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_ops_get_rewind(NULL, 0, &found, &error));
+  found.struct_size = sizeof found;
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_ops_get_rewind(ops, 1, &found, &error));
+  CHECK_OK(restante_ops_get_rewind(ops, 0, &found, &error));
+  CHECK(memcmp(&found.log, &rewind.log, sizeof found.log) == 0);
+  CHECK(memcmp(&found.incarnation, &rewind.incarnation, sizeof found.incarnation) == 0);
+  CHECK_U64(77, found.lsn);
+  CHECK_VIEW("full-1", found.label);
+  restante_ops_free(ops);
+}
+
 static void sources_need_their_callbacks(const char *scratch) {
   tiny_store store;
   restante_source_vtable table;
@@ -452,6 +487,7 @@ int main(void) {
       {"C: items there and back", items_there_and_back},
       {"C: message sets there and back", sets_there_and_back},
       {"C: deletions and host operations", deletions_and_host_operations},
+      {"C: a rewind", a_rewind},
       {"C: sources need their callbacks", sources_need_their_callbacks},
   };
   return check_run(cases, sizeof cases / sizeof cases[0]);

@@ -3,55 +3,12 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "check.h"
-#include "tiny_store.h"
+#include "redo_support.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static restante_view view(const char *text) { return restante_view_of(text); }
-
-static restante_redo *open_log(const char *scratch, uint32_t create) {
-  char path[CHECK_PATH_SIZE];
-  restante_redo_options options = {0};
-  restante_redo *redo = NULL;
-  restante_error *error = NULL;
-  options.struct_size = sizeof options;
-  options.create = create;
-  options.holder = "capi test";
-  CHECK_OK(restante_redo_open(check_path(path, scratch, "redo"), &options, &redo, &error));
-  return redo;
-}
-
-static void close_log(restante_redo *redo) {
-  restante_error *error = NULL;
-  CHECK_OK(restante_redo_close(redo, &error));
-  restante_redo_free(redo);
-}
-
-/* A list that puts one message without a UID, into `ops`. */
-static void put_message(restante_ops *ops, const char *id, const restante_content *content) {
-  restante_message message = {0};
-  restante_error *error = NULL;
-  message.struct_size = sizeof message;
-  message.id = view(id);
-  message.folder_id = view("inbox");
-  message.uidvalidity = TINY_UIDVALIDITY;
-  if (content != NULL) {
-    message.present = RESTANTE_HAS_CONTENT;
-    message.content = *content;
-  }
-  CHECK_OK(restante_ops_message_put(ops, &message, 1, &error));
-}
-
-static restante_ops *one_message(const char *id) {
-  restante_ops *ops = NULL;
-  restante_error *error = NULL;
-  CHECK_OK(restante_ops_new(&ops, &error));
-  put_message(ops, id, NULL);
-  return ops;
-}
 
 static void opening(const char *scratch) {
   char path[CHECK_PATH_SIZE];
@@ -248,21 +205,6 @@ static void abort_append_sync_and_roll(const char *scratch) {
   close_log(redo);
 }
 
-/* Runs `work` in a process that then dies without closing anything. */
-static void in_a_process_that_dies(void (*work)(const char *scratch), const char *scratch) {
-  int status = 0;
-  pid_t child;
-  fflush(stdout);
-  fflush(stderr);
-  child = fork();
-  if (child == 0) {
-    work(scratch);
-    _exit(check_failures == 0 ? 0 : 1);
-  }
-  CHECK(child > 0 && waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 static void begin_two_and_die(const char *scratch) {
   restante_redo *redo = open_log(scratch, 1);
   restante_ops *ops = NULL;
@@ -402,32 +344,6 @@ static void unfinished_transactions(const char *scratch) {
   restante_transaction_free(transaction);
   restante_ops_free(ops);
   close_log(redo);
-}
-
-/* alice: m1 with UID 7, an aborted one, m2 appended; bob: m2. The LSN of alice's commit. */
-static uint64_t write_four(restante_redo *redo) {
-  restante_ops *ops = one_message("m1");
-  restante_transaction *transaction = NULL;
-  restante_assigned assigned = {0};
-  restante_begin_options options = {0};
-  restante_error *error = NULL;
-  uint64_t lsn = 0;
-  assigned.struct_size = sizeof assigned;
-  assigned.uid = 7;
-  options.struct_size = sizeof options;
-  options.origin_client = "capi test";
-  CHECK_OK(restante_redo_begin(redo, view("alice"), ops, &options, &transaction, &error));
-  CHECK_OK(restante_transaction_commit(transaction, &assigned, 1, RESTANTE_SYNC_DEFAULT, &lsn, &error));
-  restante_transaction_free(transaction);
-  CHECK_OK(restante_redo_begin(redo, view("alice"), ops, NULL, &transaction, &error));
-  CHECK_OK(restante_transaction_abort(transaction, RESTANTE_SYNC_DEFAULT, &error));
-  restante_transaction_free(transaction);
-  CHECK_OK(restante_ops_clear(ops, &error));
-  put_message(ops, "m2", NULL);
-  CHECK_OK(restante_redo_append(redo, view("bob"), ops, NULL, NULL, &error));
-  CHECK_OK(restante_redo_append(redo, view("alice"), ops, NULL, NULL, &error));
-  restante_ops_free(ops);
-  return lsn;
 }
 
 static void check_first_logged(const restante_logged *logged, uint64_t commit_lsn) {

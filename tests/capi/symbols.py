@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Checks what librestante.so exports, and that its header stands alone in every language it is for.
+"""Checks what librestante.so exports, and that its headers stand alone in every language they are for.
 
 usage: symbols.py --nm NM --library FILE --header FILE --map FILE --compile COMPILER...
 
-The functions that the header declares, those of the symbol map and those that the library exports are the
-same, and the library exports nothing else.
+The functions that the header and its parts declare, those of the symbol map and those that the library
+exports are the same, and the library exports nothing else.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 DECLARATION = re.compile(r"^RESTANTE_API\b[^;{]*?\b(\w+)\(", re.MULTILINE)
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 DIALECTS = [["-xc", "-std=c99"], ["-xc", "-std=c11"], ["-xc++", "-std=c++11"], ["-xc++", "-std=c++20"]]
 WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only"]
 
@@ -26,8 +27,20 @@ def arguments():
     return parser.parse_args()
 
 
-def declared(header):
-    return set(DECLARATION.findall(pathlib.Path(header).read_text(encoding="utf-8")))
+def with_parts(header):
+    """The header and those that it includes from beside it, each once."""
+    found, wanted = [], [pathlib.Path(header)]
+    while wanted:
+        path = wanted.pop(0).resolve()
+        if path not in found:
+            found.append(path)
+            wanted += [path.parent / name for name in INCLUDE.findall(path.read_text(encoding="utf-8"))]
+    return found
+
+
+def declared(headers):
+    """The functions declared, as often as they are."""
+    return [name for path in headers for name in DECLARATION.findall(path.read_text(encoding="utf-8"))]
 
 
 def mapped(symbol_map):
@@ -51,10 +64,11 @@ def exported(nm, library):
     return symbols
 
 
-def compiles(compiler, header, dialect):
-    unit = "#include <restante.h>\n#include <restante.h>\nint unused_here;\n"
-    include = str(pathlib.Path(header).parent)
-    command = compiler + WARNINGS + dialect + ["-I", include, "-"]
+def compiles(compiler, root, header, dialect):
+    """That a program which includes nothing but the header, twice, compiles."""
+    name = header.relative_to(root)
+    unit = f"#include <{name}>\n#include <{name}>\nint unused_here;\n"
+    command = compiler + WARNINGS + dialect + ["-I", str(root), "-"]
     run = subprocess.run(command, input=unit, text=True, check=False)
     return run.returncode == 0
 
@@ -68,19 +82,26 @@ def report(right, name, details=()):
 
 def main():
     options = arguments()
-    in_header, in_map = declared(options.header), mapped(options.map)
+    headers = with_parts(options.header)
+    root = headers[0].parent
+    beside = {headers[0], *root.glob("restante/**/*.h")}
+    declarations, in_map = declared(headers), mapped(options.map)
+    in_header = set(declarations)
     in_library = exported(options.nm, options.library)
     odd = sorted(name for name in in_library if not name.startswith("restante_"))
     results = [
         report(len(in_header) > 50, "the header declares functions"),
+        report(len(declarations) == len(in_header), "no function is declared twice"),
+        report(beside == set(headers), "the header includes all its parts",
+               sorted(map(str, beside ^ set(headers)))),
         report(not odd, "only restante_* is exported", odd),
         report(in_header == set(in_map), "header and symbol map agree", sorted(in_header ^ set(in_map))),
         report(in_library == in_map, "symbol map and library agree",
                sorted(set(in_library.items()) ^ set(in_map.items()))),
     ]
     for dialect in DIALECTS:
-        results.append(report(compiles(options.compile, options.header, dialect),
-                              f"the header compiles alone with {dialect[1]}"))
+        broken = [str(header) for header in headers if not compiles(options.compile, root, header, dialect)]
+        results.append(report(not broken, f"the header and each part compile alone with {dialect[1]}", broken))
     return 0 if all(results) else 1
 
 

@@ -1,0 +1,109 @@
+// The segments of a redo log: which there are, and who keeps them.
+
+#include "handles.hpp"
+
+namespace restante::capi {
+namespace {
+
+restante_segment segment_to_c(const SegmentInfo& found) {
+  restante_segment segment{};
+  segment.struct_size = sizeof segment;
+  segment.sealed = found.sealed ? 1 : 0;
+  segment.incarnation = c_id(found.incarnation);
+  segment.sequence = found.sequence;
+  segment.first_lsn = found.first_lsn;
+  segment.last_lsn = found.last_lsn;
+  segment.first_time = found.first_time.us;
+  segment.last_time = found.last_time.us;
+  segment.bytes = found.bytes;
+  return segment;
+}
+
+/// A log has a segment always: none means that it could not be looked at, and reading it says why.
+Status list_segments(const RedoLog& log, std::vector<SegmentInfo>& out) {
+  out = log.segments();
+  return out.empty() ? log.records({}).status() : Status();
+}
+
+restante_consumer consumer_to_c(const Consumer& found) {
+  restante_consumer consumer{};
+  consumer.struct_size = sizeof consumer;
+  consumer.lost = found.lost ? 1 : 0;
+  consumer.name = view_of(found.name);
+  consumer.position = found.position;
+  consumer.max_bytes = found.max_bytes;
+  consumer.max_age_seconds = static_cast<std::uint64_t>(found.max_age.count());
+  return consumer;
+}
+
+}  // namespace
+}  // namespace restante::capi
+
+using namespace restante;
+using namespace restante::capi;
+
+std::int32_t restante_redo_segments(restante_redo* redo, restante_segment_function each, void* user_data,
+                                    restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    RedoLog* log = nullptr;
+    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
+    std::vector<SegmentInfo> segments;
+    if (Status failed = list_segments(*log, segments); !failed.ok()) return failed;
+    return tell_each(segments, each, user_data, "segment callback", segment_to_c);
+  });
+}
+
+std::int32_t restante_redo_consumers(restante_redo* redo, restante_consumer_function each, void* user_data,
+                                     restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    RedoLog* log = nullptr;
+    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
+    return tell_each(log->consumers(), each, user_data, "consumer callback", consumer_to_c);
+  });
+}
+
+std::int32_t restante_redo_set_consumer(restante_redo* redo, const restante_consumer* consumer,
+                                        restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    RedoLog* log = nullptr;
+    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
+    if (Status null = require(consumer, "consumer"); !null.ok()) return null;
+    restante_consumer given;
+    if (Status wrong = read_struct(consumer, "restante_consumer", given); !wrong.ok()) return wrong;
+    std::string_view name;
+    if (Status wrong = read_view(given.name, "restante_consumer.name", name); !wrong.ok()) return wrong;
+    return log->set_consumer(name, given.position, given.max_bytes,
+                             duration_of<std::chrono::seconds>(given.max_age_seconds));
+  });
+}
+
+std::int32_t restante_redo_remove_consumer(restante_redo* redo, restante_view name,
+                                           restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    RedoLog* log = nullptr;
+    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
+    std::string_view wanted;
+    if (Status wrong = read_view(name, "name", wanted); !wrong.ok()) return wrong;
+    return log->remove_consumer(wanted);
+  });
+}
+
+std::int32_t restante_redo_remove_consumed(restante_redo* redo, std::uint64_t min_age_seconds,
+                                           std::uint64_t* out_count, restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    RedoLog* log = nullptr;
+    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
+    const Result<std::uint64_t> count =
+        log->remove_consumed(duration_of<std::chrono::seconds>(min_age_seconds));
+    if (count.ok() && out_count != nullptr) *out_count = *count;
+    return count.status();
+  });
+}
+
+std::int32_t restante_redo_maintain(restante_redo* redo, restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    RedoLog* log = nullptr;
+    Status wrong = open_log(redo, log);
+    return wrong.ok() ? log->maintain() : wrong;
+  });
+}
