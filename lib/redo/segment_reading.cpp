@@ -122,9 +122,9 @@ Status hole_before(const SegmentViews& all, std::size_t at, const ReadRange& ran
   const bool adjoins =
       before.header().incarnation != header.incarnation || first_lost >= header.first_lsn;
   if (adjoins || header.first_lsn <= range.after + 1 || first_lost > range.until) return {};
-  // The newest record that is lost has the first time, the oldest none before the second.
+  // What is lost has no time behind the first, and none before the second.
   if (range.from && header.created_commit < *range.from) return {};
-  if (range.to && before.header().created_commit > *range.to) return {};
+  if (range.to && std::max(before.header().created_commit, before.info().last_time) > *range.to) return {};
   return Status(code, base::cat(missing_text(before.header().sequence + 1, header.sequence - 1), ": LSN ",
                                 first_lost, " to ", header.first_lsn - 1, " are not there"));
 }
