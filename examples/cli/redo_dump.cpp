@@ -57,17 +57,18 @@ std::string line_of(const RecordInfo& record, const restante::TimeZone& zone, bo
 class RedoDump final : public Command {
  public:
   Manual manual() const override {
-    return {"redo dump", "shows the records of the redo log",
-            "[-a ACCOUNT...] [--from TIME] [--to TIME]\n[--from-lsn N] [--to-lsn N] [--from-seq N]\n"
-            "[--to-seq N] [--operation NAME...] [--operations]\n[--content] [-v] [FILE...]",
-            "One line a record: LSN, sequence, commit time, kind, account, operations, origin. Bounds are "
-            "inclusive. "
-            "Shows the log that is still with the server, or any of its segments that lie elsewhere, by their "
-            "files, which are not written to; archived segments are in the target.\n"
-            "Damage is named on stderr where it lies; what is behind it is shown, and the exit code is 3.",
-            "restante redo dump -a user1@example.com --operations\n"
-            "restante redo dump --from '2026/07/12 15:00:00' --operation message-expunge\n"
-            "restante redo dump --content /srv/old/redo-0000000007.log"};
+    return {
+        "redo dump", "shows the records of the redo log",
+        "[-a ACCOUNT...] [--from TIME] [--to TIME]\n[--from-lsn N] [--to-lsn N] [--from-seq N]\n"
+        "[--to-seq N] [--operation NAME...] [--operations]\n[--content] [-v] [FILE...]",
+        "One line a record: LSN, sequence, commit time, kind, account, operations, origin. Bounds are "
+        "inclusive. "
+        "Shows the log that is still with the server, or any of its segments that lie elsewhere, by their "
+        "files, which are not written to; archived segments are in the target.\n"
+        "Damage is named on stderr where it lies; what is behind it is shown, and the exit code is 3.",
+        "restante redo dump -a user1@example.com --operations\n"
+        "restante redo dump --from '2026/07/12 15:00:00' --operation message-expunge\n"
+        "restante redo dump --content /srv/old/redo-0000000007.log"};
   }
 
   void declare(CLI::App& app) override {
@@ -148,8 +149,8 @@ Json RedoDump::json_with_operations(const RedoSource& source, const RecordInfo& 
 
 Exit RedoDump::run(Program& program) {
   watch_for_stop();
-  const RedoSource source = files_.empty() ? RedoSource(open_log(program, "restante redo dump"))
-                                           : RedoSource::of_files(files_);
+  const RedoSource source =
+      files_.empty() ? RedoSource(open_log(program, "restante redo dump")) : RedoSource::of_files(files_);
   if (source.log() != nullptr) require_known(program, *source.log(), range_.accounts());
   program.answer.begin_list("records");
   DamageNotes damages(program);

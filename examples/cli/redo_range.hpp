@@ -80,8 +80,8 @@ class DamageNotes {
 /// Why a walk through the log ended.
 enum class Walked { to_its_end, stopped };
 
-/// Hands every record of the range, of `kinds` or of all, to `each`, in order, until SIGINT or SIGTERM, or until nobody reads the
-/// output any more. Only one record at a time is in memory.
+/// Hands every record of the range, of `kinds` or of all, to `each`, in order, until SIGINT or SIGTERM, or
+/// until nobody reads the output any more. Only one record at a time is in memory.
 [[nodiscard]] Walked for_each_record(Program& program, const RedoSource& source, const RedoRange& range,
                                      const std::vector<std::string>& kinds, DamageNotes& damages,
                                      const std::function<void(const restante::RecordInfo&)>& each);

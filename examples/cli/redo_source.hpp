@@ -18,7 +18,9 @@ class RedoSource {
   [[nodiscard]] static RedoSource of_files(const std::vector<std::string>& files);
 
   /// Null for files.
-  [[nodiscard]] const restante::RedoLog* log() const noexcept { return std::get_if<restante::RedoLog>(&from_); }
+  [[nodiscard]] const restante::RedoLog* log() const noexcept {
+    return std::get_if<restante::RedoLog>(&from_);
+  }
   /// Null for the log.
   [[nodiscard]] const restante::RedoSegments* files() const noexcept {
     return std::get_if<restante::RedoSegments>(&from_);

@@ -58,10 +58,12 @@ std::string cost_of(const LogDamage& damage, bool is_readable) {
   return fmt::format("; lost {}", told(std::vector<LsnRange>{{damage.from_lsn, damage.next_lsn - 1}}));
 }
 
-/// "sequence 7", or the file where that is not known.
+/// "sequence 7", with the file unless it has the name that a log gives it.
 std::string segment_title(const SegmentVerification& found) {
-  if (found.info.sequence == 0) return printable(found.file);
-  return fmt::format("sequence {} ({})", found.info.sequence, printable(found.file));
+  const std::uint64_t sequence = found.info.sequence;
+  if (sequence == 0) return printable(found.file);
+  if (found.file == fmt::format("redo-{:010}.log", sequence)) return fmt::format("sequence {}", sequence);
+  return fmt::format("sequence {} ({})", sequence, printable(found.file));
 }
 
 std::string told(const Checked& checked) {
@@ -199,14 +201,15 @@ bool is_about_files(const Status& refused) {
 class RedoVerify final : public Command {
  public:
   Manual manual() const override {
-    return {"redo verify", "checks that the redo log is whole", "[-v] [FILE...]",
-            "Reads the whole redo log that is still with the server, or segments that lie elsewhere, by their "
-            "files: headers, chain, records, checksums, contents, indexes. Of a log that does not open, the "
-            "segments are checked by their files, and the reason is named.\n"
-            "Damage is listed by segment, with the records that it costs, those that can still be read, and "
-            "the accounts whose records are about; the exit code is then 1. Between files that are given, some "
-            "may be missing. Archived segments are checked by 'restante verify'.",
-            "restante redo verify\nrestante redo verify -v /srv/old/redo-*.log"};
+    return {
+        "redo verify", "checks that the redo log is whole", "[-v] [FILE...]",
+        "Reads the whole redo log that is still with the server, or segments that lie elsewhere, by their "
+        "files: headers, chain, records, checksums, contents, indexes. Of a log that does not open, the "
+        "segments are checked by their files, and the reason is named.\n"
+        "Damage is listed by segment, with the records that it costs, those that can still be read, and "
+        "the accounts whose records are about; the exit code is then 1. Between files that are given, some "
+        "may be missing. Archived segments are checked by 'restante verify'.",
+        "restante redo verify\nrestante redo verify -v /srv/old/redo-*.log"};
   }
   void declare(CLI::App& app) override {
     app.add_flag("-v,--verbose", verbose_, "Segments without damage too.");
@@ -254,8 +257,7 @@ void RedoVerify::show(Program& program, const LogVerification& found,
       counted(found.transactions, "transaction"), byte_size(found.bytes),
       found.damages.empty() ? "no damage" : counted(found.damages.size(), "damage")));
   for (const LogDamage& damage : found.damages)
-    if (damage.file.empty())
-      program.console.line(printable(damage.what) + cost_of(damage, true));
+    if (damage.file.empty()) program.console.line(printable(damage.what) + cost_of(damage, true));
   for (const Checked& checked : segments) {
     const SegmentVerification& segment = checked.found;
     if (segment.is_damaged) {
@@ -275,8 +277,7 @@ Exit RedoVerify::run(Program& program) {
   watch_for_stop();
   Status refused;
   const RedoSource source =
-      files_.empty() ? open_what_is_there(program, refused)
-                     : RedoSource(require(RedoSegments::open(files_)));
+      files_.empty() ? open_what_is_there(program, refused) : RedoSource(require(RedoSegments::open(files_)));
   const LogVerification found = verify_stoppably(program, source);
   const std::vector<Checked> segments = examine_segments(source, found);
   end_if_stopped();
@@ -284,11 +285,13 @@ Exit RedoVerify::run(Program& program) {
   program.answer["refused"] = refused.ok() ? Json(nullptr) : json_of(refused);
   const std::string path = printable(program.config.redo.path);
   if (!refused.ok())
-    fail(Status(refused.code(), fmt::format("{} does not open: {}", path, refused.message()), refused.hint()));
+    fail(
+        Status(refused.code(), fmt::format("{} does not open: {}", path, refused.message()), refused.hint()));
   const bool is_damaged = std::any_of(segments.begin(), segments.end(),
                                       [](const Checked& checked) { return checked.found.is_damaged; });
   if (!files_.empty() && is_damaged)
-    fail(Status(Code::damaged, "damage in these files", "'restante redo dump FILE...' shows what can be read"));
+    fail(Status(Code::damaged, "damage in these files",
+                "'restante redo dump FILE...' shows what can be read"));
   if (!files_.empty() || found.damages.empty()) return kDone;
   fail(Status(Code::damaged, fmt::format("damage in {}", path),
               "run 'restante backup --full', so that later states do not need the damaged part"));

@@ -1,22 +1,21 @@
 #pragma once
 /// \file
-/// Segments of a redo log that lie somewhere as files: copies, what was saved from a disk, a log that does not
-/// open any more.
+/// Segments of a redo log that lie somewhere as files: copies, what was saved from a disk, a log that does
+/// not open any more.
 ///
 ///     auto segments = RedoSegments::open({"/srv/old/redo-0000000007.log", "/srv/old/redo-0000000009.log"});
 ///     for (const auto& file : segments->left_out()) complain(file.path, file.why);
 ///     auto cursor = segments->read({.account_id = "alice"});
 ///     LoggedTransaction transaction;
 ///     for (;;) {
-///       Result<bool> more = (*cursor)->next(transaction);      // says what is damaged or missing, and goes on
-///       if (more.ok() && !*more) break;
-///       …
+///       Result<bool> more = (*cursor)->next(transaction);      // says what is damaged or missing, and goes
+///       on if (more.ok() && !*more) break; …
 ///     }
 ///
 /// Nothing is written, no lock is taken, and nothing is left behind by a crash. Any subset of the segments of
 /// one incarnation will do, in any order. What `open` found is what is seen: records that come later are not,
-/// and a file that is removed, changed or cut short afterwards is damage. The segment that a living log writes
-/// can be read up to what is in its file; `RedoLog` sees more.
+/// and a file that is removed, changed or cut short afterwards is damage. The segment that a living log
+/// writes can be read up to what is in its file; `RedoLog` sees more.
 ///
 /// **Threads.** Every method may be called from any thread; a cursor is used by one thread at a time.
 ///
@@ -33,8 +32,8 @@ inline namespace v0 {
 
 class RedoSegments {
  public:
-  /// A file that is not among the segments, and why: it cannot be opened (`not_found`, `permission`, `io`); it
-  /// is no segment, is cut short, or neither copy of its header is intact (`damaged`); it is of a newer
+  /// A file that is not among the segments, and why: it cannot be opened (`not_found`, `permission`, `io`);
+  /// it is no segment, is cut short, or neither copy of its header is intact (`damaged`); it is of a newer
   /// version (`unsupported`); it is of another log or incarnation than most of the files, has the sequence of
   /// a file before it, has another sequence than its name says, or is not the one that the segment behind it
   /// continues (`diverged`).

@@ -61,9 +61,8 @@ Status check_name(const FoundSegment& found, std::uint64_t named) {
 Result<std::shared_ptr<const RawSegment>> open_found(const FoundSegment& found, const SegmentHeader* next) {
   const SegmentHeader& header = *found.header;
   if (next != nullptr && (next->incarnation != header.incarnation || next->sequence != header.sequence + 1)) {
-    return Status(
-        Code::invalid_argument,
-        base::cat("segment ", next->sequence, " does not follow ", base::escape(found.file->name())));
+    return Status(Code::invalid_argument, base::cat("segment ", next->sequence, " does not follow ",
+                                                    base::escape(found.file->name())));
   }
   if (found.seal) {
     if (next != nullptr && !is_continued_by(found.seal->footer, *next)) {
@@ -79,8 +78,7 @@ Result<std::shared_ptr<const RawSegment>> open_found(const FoundSegment& found, 
 
 Result<std::shared_ptr<const SegmentView>> open_raw_segment(os::Io& io, const std::string& path,
                                                             const SegmentHeader* next) {
-  const Result<FoundSegment> found =
-      examine_segment(std::make_shared<const SegmentFile>(io, nullptr, path));
+  const Result<FoundSegment> found = examine_segment(std::make_shared<const SegmentFile>(io, nullptr, path));
   if (!found.ok()) return found.status();
   const Result<std::shared_ptr<const RawSegment>> segment = open_found(*found, next);
   if (!segment.ok()) return segment.status();

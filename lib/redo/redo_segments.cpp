@@ -73,14 +73,13 @@ class Sorter {
     leave_out_if([&](const redo::FoundSegment& found) -> Status {
       const auto [other, is_new] = first.emplace(found.header->sequence, found.file->name());
       if (is_new) return {};
-      return Status(Code::diverged, base::cat(base::escape(found.file->name()), " holds segment ",
-                                              found.header->sequence, ", as does ",
-                                              base::escape(other->second)));
+      return Status(Code::diverged,
+                    base::cat(base::escape(found.file->name()), " holds segment ", found.header->sequence,
+                              ", as does ", base::escape(other->second)));
     });
-    std::sort(found_.begin(), found_.end(),
-              [](const redo::FoundSegment& a, const redo::FoundSegment& b) {
-                return a.header->sequence < b.header->sequence;
-              });
+    std::sort(found_.begin(), found_.end(), [](const redo::FoundSegment& a, const redo::FoundSegment& b) {
+      return a.header->sequence < b.header->sequence;
+    });
   }
 
   redo::SegmentViews open() {
@@ -246,8 +245,7 @@ Result<std::unique_ptr<ContentReader>> RedoSegments::open_content(const ContentR
 }
 
 Result<LogVerification> RedoSegments::verify(const RedoLog::VerifyOptions& options) const {
-  Result<LogVerification> result =
-      redo::verify_segments(impl_->segments, options, redo::VerifyAs::files);
+  Result<LogVerification> result = redo::verify_segments(impl_->segments, options, redo::VerifyAs::files);
   if (result.ok()) add_left_out(impl_->left_out, *result);
   return result;
 }

@@ -119,8 +119,7 @@ Status hole_before(const SegmentViews& all, std::size_t at, const ReadRange& ran
   const SegmentView& before = *all[at - 1];
   const SegmentHeader& header = all[at]->header();
   const Lsn first_lost = before.last_lsn() + 1;
-  const bool adjoins =
-      before.header().incarnation != header.incarnation || first_lost >= header.first_lsn;
+  const bool adjoins = before.header().incarnation != header.incarnation || first_lost >= header.first_lsn;
   if (adjoins || header.first_lsn <= range.after + 1 || first_lost > range.until) return {};
   // What is lost has no time behind the first, and none before the second.
   if (range.from && header.created_commit < *range.from) return {};

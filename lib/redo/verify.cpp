@@ -247,7 +247,8 @@ class Verifier {
     FileWindow window(io, *fd, extent.end, 1u << 20);
     const Result<Digest> digest = sealed_digest(window, extent.end, index, footer);
     if (!digest.ok()) return digest.status();
-    if (last != encode_footer(footer)) report(segment, footer_at, 0, 0, "the footer is not as it was written");
+    if (last != encode_footer(footer))
+      report(segment, footer_at, 0, 0, "the footer is not as it was written");
     if (had_gaps_) return {};  // what is wrong with the file is known better
     SegmentFooter expected;
     const Bytes rebuilt = built.encode(extent.end, segment.header().first_lsn, extent.last_lsn, expected);

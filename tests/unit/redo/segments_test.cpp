@@ -430,8 +430,9 @@ TEST_CASE("R8: a sealed segment that is cut short at any place is read as far as
     Lsn kept = records.front().lsn - 1;
     for (const RecordInfo& record : records)
       if (record.offset + record.bytes <= size) kept = record.lsn;
-    const std::vector<LsnRange> readable =
-        kept < records.front().lsn ? std::vector<LsnRange>() : std::vector<LsnRange>{{records.front().lsn, kept}};
+    const std::vector<LsnRange> readable = kept < records.front().lsn
+                                               ? std::vector<LsnRange>()
+                                               : std::vector<LsnRange>{{records.front().lsn, kept}};
     REQUIRE(verified->by_segment[1].readable == readable);
     REQUIRE_FALSE(verified->by_segment[0].is_damaged);
     REQUIRE_FALSE(verified->by_segment[2].is_damaged);
@@ -448,7 +449,8 @@ TEST_CASE("R8: a sealed segment that is cut short at any place is read as far as
 /// One byte of a file changed while this lives.
 class Flip {
  public:
-  Flip(const std::string& path, std::uint64_t at, std::uint8_t mask) : at_(static_cast<off_t>(at)), mask_(mask) {
+  Flip(const std::string& path, std::uint64_t at, std::uint8_t mask)
+      : at_(static_cast<off_t>(at)), mask_(mask) {
     fd_ = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     REQUIRE(fd_ >= 0);
     turn();
@@ -473,9 +475,7 @@ class Flip {
 };
 
 /// Cuts what is only allocated, so that thousands of runs read less.
-void cut_behind(const std::string& path, std::uint64_t end) {
-  std::filesystem::resize_file(path, end);
-}
+void cut_behind(const std::string& path, std::uint64_t end) { std::filesystem::resize_file(path, end); }
 
 std::vector<LsnRange> all_but(Lsn first, Lsn last, Lsn lost) {
   std::vector<LsnRange> out;
@@ -551,9 +551,8 @@ TEST_CASE("R8: every flipped byte of a newest segment is found and located by it
       REQUIRE(segment.readable == std::vector<LsnRange>{{first, last}});
       continue;
     }
-    const auto record = std::find_if(records.begin(), records.end(), [&](const RecordInfo& one) {
-      return at < one.offset + one.bytes;
-    });
+    const auto record = std::find_if(records.begin(), records.end(),
+                                     [&](const RecordInfo& one) { return at < one.offset + one.bytes; });
     REQUIRE(segment.readable == all_but(first, last, record->lsn));
     if (record->lsn == last) {  // nothing vouches for it
       REQUIRE(verified->damages.empty());
