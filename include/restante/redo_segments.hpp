@@ -46,8 +46,9 @@ class RedoSegments {
     Status why{};
   };
 
-  /// Opens raw segments by their files, wherever they lie; links are followed. It succeeds whatever the
-  /// files hold: see `left_out`. `invalid_argument` without any path.
+  /// Opens raw segments by their files, wherever they lie; links are followed. It reads headers and footers,
+  /// and all of a segment that was not sealed. It succeeds whatever the files hold: see `left_out`.
+  /// `invalid_argument` without any path.
   [[nodiscard]] static Result<RedoSegments> open(const std::vector<std::string>& paths);
   /// Opens all files of a directory that are named as segments. `not_found` if there is no such directory or
   /// no such file in it.

@@ -410,7 +410,7 @@ def test_verify_of_a_log_that_does_not_open(site):
 
     break_header(files[1])
     run, document = refused("checksum is wrong", {2})
-    contains(run.out, "sequence 2 (redo-0000000002.log): damaged\n")
+    contains(run.out, "sequence 2: damaged\n")
     contains(run.out, "  still readable: nothing\n")
     contains(run.out, "segment 2 is missing; ")
     equal([r["sequence"] for r in document["checked"]], [c["sequence"] for c in whole])
