@@ -283,17 +283,16 @@ Exit RedoVerify::run(Program& program) {
   end_if_stopped();
   show(program, found, segments);
   program.answer["refused"] = refused.ok() ? Json(nullptr) : json_of(refused);
-  const std::string path = printable(program.config.redo.path);
   if (!refused.ok())
-    fail(
-        Status(refused.code(), fmt::format("{} does not open: {}", path, refused.message()), refused.hint()));
+    fail(Status(refused.code(), fmt::format("the redo log does not open: {}", refused.message()),
+                refused.hint()));
   const bool is_damaged = std::any_of(segments.begin(), segments.end(),
                                       [](const Checked& checked) { return checked.found.is_damaged; });
   if (!files_.empty() && is_damaged)
     fail(Status(Code::damaged, "damage in these files",
                 "'restante redo dump FILE...' shows what can be read"));
   if (!files_.empty() || found.damages.empty()) return kDone;
-  fail(Status(Code::damaged, fmt::format("damage in {}", path),
+  fail(Status(Code::damaged, fmt::format("damage in {}", printable(program.config.redo.path)),
               "run 'restante backup --full', so that later states do not need the damaged part"));
 }
 

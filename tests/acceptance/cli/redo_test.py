@@ -397,7 +397,7 @@ def test_verify_of_a_log_that_does_not_open(site):
 
     def refused(reason, broken):
         """The reason is named, and every segment but `broken` is read whole."""
-        run = fails_clearly(site.run("redo", "verify", "-v"), 1, f"{directory} does not open: ", reason)
+        run = fails_clearly(site.run("redo", "verify", "-v"), 1, "the redo log does not open: ", str(directory), reason)
         document = site.json("redo", "verify", code=1)
         equal(document["refused"]["code"], document["error"]["code"])
         left = {c["sequence"]: c["readable"] for c in document["checked"] if c["sequence"] not in broken}
