@@ -13,7 +13,6 @@ using restante::Bytes;
 using restante::ByteView;
 using restante::ContentReader;
 using restante::ContentRef;
-using restante::RedoLog;
 using restante::Result;
 using restante::Status;
 
@@ -21,9 +20,9 @@ constexpr std::size_t kPieceBytes = 48u << 10;
 constexpr std::size_t kLineBytes = 4096;
 
 /// Hands out what can be read of the content, in pieces.
-Status read_pieces(const RedoLog& log, const ContentRef& content,
+Status read_pieces(const RedoSource& source, const ContentRef& content,
                    const std::function<void(ByteView piece)>& each) {
-  const auto reader = log.open_content(content);
+  const auto reader = source.open_content(content);
   if (!reader.ok()) return reader.status();
   Bytes buffer(kPieceBytes);
   for (;;) {
@@ -115,21 +114,21 @@ std::vector<NamedContent> contents_of(const restante::Operation& operation) {
   return out;
 }
 
-void show_content(const RedoLog& log, const ContentRef& content,
+void show_content(const RedoSource& source, const ContentRef& content,
                   const std::function<void(std::string_view)>& show) {
   Lines lines(show);
-  const Status read = read_pieces(log, content, [&](ByteView piece) { lines.add(piece); });
+  const Status read = read_pieces(source, content, [&](ByteView piece) { lines.add(piece); });
   lines.end();
   if (!read.ok()) show(fmt::format("(cannot be read: {})", printable(read.message())));
 }
 
-Json json_of(const RedoLog& log, const NamedContent& named, bool bytes) {
+Json json_of(const RedoSource& source, const NamedContent& named, bool bytes) {
   Json out{{"what", json_text(named.what)},
            {"digest", named.content.digest.to_string()},
            {"size", named.content.size}};
   if (!bytes) return out;
   Base64 text;
-  const Status read = read_pieces(log, named.content, [&](ByteView piece) { text.add(piece); });
+  const Status read = read_pieces(source, named.content, [&](ByteView piece) { text.add(piece); });
   out["base64"] = read.ok() ? Json(text.end()) : Json(nullptr);
   out["failure"] = json_of(read);
   return out;

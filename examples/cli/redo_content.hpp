@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "json.hpp"
+#include "redo_source.hpp"
 
 namespace cli {
 
@@ -20,10 +21,10 @@ struct NamedContent {
 [[nodiscard]] std::vector<NamedContent> contents_of(const restante::Operation& operation);
 
 /// Hands out the content line by line, printable, or says why it cannot be read. Long lines come in parts.
-void show_content(const restante::RedoLog& log, const restante::ContentRef& content,
+void show_content(const RedoSource& source, const restante::ContentRef& content,
                   const std::function<void(std::string_view line)>& show);
 
 /// `what`, `digest`, `size`, and with the bytes `base64`, `null` if they cannot be read, with `failure`.
-[[nodiscard]] Json json_of(const restante::RedoLog& log, const NamedContent& named, bool bytes);
+[[nodiscard]] Json json_of(const RedoSource& source, const NamedContent& named, bool bytes);
 
 }  // namespace cli

@@ -9,7 +9,7 @@
 #include "redo_content.hpp"
 #include "redo_filter.hpp"
 #include "redo_range.hpp"
-#include "segment_files.hpp"
+#include "redo_source.hpp"
 #include "setup.hpp"
 #include "signals.hpp"
 #include "text.hpp"
@@ -20,7 +20,6 @@ namespace {
 using restante::Lsn;
 using restante::Operation;
 using restante::RecordInfo;
-using restante::RedoLog;
 using restante::Status;
 
 constexpr std::size_t kOperationIndent = 16;
@@ -58,17 +57,18 @@ std::string line_of(const RecordInfo& record, const restante::TimeZone& zone, bo
 class RedoDump final : public Command {
  public:
   Manual manual() const override {
-    return {"redo dump", "shows the records of the redo log",
-            "[-a ACCOUNT...] [--from TIME] [--to TIME]\n[--from-lsn N] [--to-lsn N] [--from-seq N]\n"
-            "[--to-seq N] [--operation NAME...] [--operations]\n[--content] [-v] [FILE...]",
-            "One line a record: LSN, sequence, commit time, kind, account, operations, origin. Bounds are "
-            "inclusive. "
-            "Shows the log that is still with the server, or segments that lie elsewhere, by their files; "
-            "archived segments are in the target.\n"
-            "Damage is named on stderr where it lies; what is behind it is shown, and the exit code is 3.",
-            "restante redo dump -a user1@example.com --operations\n"
-            "restante redo dump --from '2026/07/12 15:00:00' --operation message-expunge\n"
-            "restante redo dump --content /srv/old/redo-0000000007.log"};
+    return {
+        "redo dump", "shows the records of the redo log",
+        "[-a ACCOUNT...] [--from TIME] [--to TIME]\n[--from-lsn N] [--to-lsn N] [--from-seq N]\n"
+        "[--to-seq N] [--operation NAME...] [--operations]\n[--content] [-v] [FILE...]",
+        "One line a record: LSN, sequence, commit time, kind, account, operations, origin. Bounds are "
+        "inclusive. "
+        "Shows the log that is still with the server, or any of its segments that lie elsewhere, by their "
+        "files, which are not written to; archived segments are in the target.\n"
+        "Damage is named on stderr where it lies; what is behind it is shown, and the exit code is 3.",
+        "restante redo dump -a user1@example.com --operations\n"
+        "restante redo dump --from '2026/07/12 15:00:00' --operation message-expunge\n"
+        "restante redo dump --content /srv/old/redo-0000000007.log"};
   }
 
   void declare(CLI::App& app) override {
@@ -93,10 +93,10 @@ class RedoDump final : public Command {
   Exit run(Program& program) override;
 
  private:
-  void show(Program& program, const RedoLog& log, const RecordInfo& record) const;
-  void show_operations(Program& program, const RedoLog& log, const RecordInfo& record) const;
-  void show_contents(Program& program, const RedoLog& log, const NamedContent& named) const;
-  [[nodiscard]] Json json_with_operations(const RedoLog& log, const RecordInfo& record) const;
+  void show(Program& program, const RedoSource& source, const RecordInfo& record) const;
+  void show_operations(Program& program, const RedoSource& source, const RecordInfo& record) const;
+  void show_contents(Program& program, const RedoSource& source, const NamedContent& named) const;
+  [[nodiscard]] Json json_with_operations(const RedoSource& source, const RecordInfo& record) const;
 
   RedoRange range_;
   std::vector<std::string> names_;
@@ -107,39 +107,39 @@ class RedoDump final : public Command {
   std::vector<std::string> files_;
 };
 
-void RedoDump::show(Program& program, const RedoLog& log, const RecordInfo& record) const {
+void RedoDump::show(Program& program, const RedoSource& source, const RecordInfo& record) const {
   if (program.console.json()) {
-    program.answer.add(operations_ ? json_with_operations(log, record) : json_of(record));
+    program.answer.add(operations_ ? json_with_operations(source, record) : json_of(record));
     return;
   }
   program.console.text(line_of(record, program.zone, verbose_));
-  if (operations_) show_operations(program, log, record);
+  if (operations_) show_operations(program, source, record);
 }
 
-void RedoDump::show_operations(Program& program, const RedoLog& log, const RecordInfo& record) const {
+void RedoDump::show_operations(Program& program, const RedoSource& source, const RecordInfo& record) const {
   for (const Operation& operation : record.operations) {
     program.console.text(
         fmt::format("{}{}\n", std::string(kOperationIndent, ' '), printable(restante::describe(operation))));
-    for (const NamedContent& named : contents_of(operation)) show_contents(program, log, named);
+    for (const NamedContent& named : contents_of(operation)) show_contents(program, source, named);
   }
 }
 
-void RedoDump::show_contents(Program& program, const RedoLog& log, const NamedContent& named) const {
+void RedoDump::show_contents(Program& program, const RedoSource& source, const NamedContent& named) const {
   const std::string indent(kOperationIndent + 2, ' ');
   program.console.text(fmt::format("{}{}, {}, {}\n", indent, named.what, byte_size(named.content.size),
                                    named.content.digest.to_string()));
   if (!content_) return;
-  show_content(log, named.content,
+  show_content(source, named.content,
                [&](std::string_view line) { program.console.text(fmt::format("{}| {}\n", indent, line)); });
 }
 
-Json RedoDump::json_with_operations(const RedoLog& log, const RecordInfo& record) const {
+Json RedoDump::json_with_operations(const RedoSource& source, const RecordInfo& record) const {
   Json out = json_of(record);
   out["operations"] = Json::array();
   for (const Operation& operation : record.operations) {
     Json contents = Json::array();
     for (const NamedContent& named : contents_of(operation))
-      contents.push_back(json_of(log, named, content_));
+      contents.push_back(json_of(source, named, content_));
     out["operations"].push_back({{"name", restante::name_of(operation)},
                                  {"text", json_text(describe(operation))},
                                  {"contents", std::move(contents)}});
@@ -149,17 +149,18 @@ Json RedoDump::json_with_operations(const RedoLog& log, const RecordInfo& record
 
 Exit RedoDump::run(Program& program) {
   watch_for_stop();
-  const SegmentFiles files(files_);
-  RedoLog log = files.given() ? files.open() : open_log(program, "restante redo dump");
-  if (!files.given()) require_known(program, log, range_.accounts());
+  const RedoSource source =
+      files_.empty() ? RedoSource(open_log(program, "restante redo dump")) : RedoSource::of_files(files_);
+  if (source.log() != nullptr) require_known(program, *source.log(), range_.accounts());
   program.answer.begin_list("records");
   DamageNotes damages(program);
   Lsn last = 0;
-  const Walked walked = for_each_record(program, log, range_, damages, [&](const RecordInfo& record) {
-    if ((files.given() && !files.has(record.sequence)) || !filter_.takes(record)) return;
-    show(program, log, record);
-    last = record.lsn;
-  });
+  const Walked walked =
+      for_each_record(program, source, range_, filter_.kinds(), damages, [&](const RecordInfo& record) {
+        if (!filter_.takes(record)) return;
+        show(program, source, record);
+        last = record.lsn;
+      });
   program.answer["damages"] = damages.json();
   if (walked == Walked::stopped && stop_requested())
     throw Failure{kPartial, Status(restante::Code::cancelled,

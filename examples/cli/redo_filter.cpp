@@ -61,6 +61,13 @@ void RecordFilter::set(const std::vector<std::string>& names) {
   }
 }
 
+std::vector<std::string> RecordFilter::kinds() const {
+  std::set<std::string> kinds = kinds_;
+  // An operation is in the one or the other, and a transaction has its end.
+  if (!operations_.empty()) kinds.insert({"begin", "append", "commit", "abort"});
+  return {kinds.begin(), kinds.end()};
+}
+
 bool RecordFilter::takes_operation(const RecordInfo& record) const {
   return std::any_of(record.operations.begin(), record.operations.end(), [&](const Operation& operation) {
     return operations_.contains(option_name(restante::name_of(operation)));

@@ -17,8 +17,8 @@ class RecordFilter {
   /// Whether the record is of a kind, or holds an operation, that was named, or ends a transaction whose
   /// begin was taken. Records are asked for in their order.
   [[nodiscard]] bool takes(const restante::RecordInfo& record);
-  /// Whether records of this kind were asked for by its name.
-  [[nodiscard]] bool names_kind(const std::string& kind) const { return kinds_.contains(kind); }
+  /// The kinds that it can take at all; none for all.
+  [[nodiscard]] std::vector<std::string> kinds() const;
 
  private:
   [[nodiscard]] bool takes_operation(const restante::RecordInfo& record) const;

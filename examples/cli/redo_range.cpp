@@ -100,24 +100,31 @@ Time RedoRange::newest(const std::vector<SegmentInfo>& segments) const {
   return last_time_ ? std::min(newest, *last_time_) : newest;
 }
 
-ReadRange RedoRange::in(const RedoLog& log) const {
+ReadRange RedoRange::in(const RedoSource& source) const {
   ReadRange range;
   // The index of sealed segments finds the records of one account.
   if (accounts_.size() == 1) range.account_id = accounts_.front();
-  range.until = std::min(last_lsn_.value_or(UINT64_MAX), log.end());
+  range.from = first_time_;
+  range.to = last_time_;
+  range.until = last_lsn_.value_or(UINT64_MAX);
+  if (source.log() != nullptr) range.until = std::min(range.until, source.log()->end());
   if (first_lsn_) range.after = *first_lsn_ - 1;
-  const std::vector<SegmentInfo> segments = log.segments();
+  const std::vector<SegmentInfo> segments = source.segments();
   if (first_sequence_)
     range.after = std::max(range.after, segment_of(segments, "--from-seq", *first_sequence_).first_lsn - 1);
   if (last_sequence_) {
     const SegmentInfo& last = segment_of(segments, "--to-seq", *last_sequence_);
     range.until = std::min(range.until, std::max(last.last_lsn, last.first_lsn - 1));
   }
-  if (first_time_) {
-    // What committed before lies in front of it; where that cannot be told, every time is looked at.
-    const Result<Lsn> before = log.lsn_at(Time{first_time_->us - 1});
-    if (before.ok()) range.after = std::max(range.after, *before);
-  }
+  return range;
+}
+
+ReadRange RedoRange::in(const RedoLog& log) const {
+  ReadRange range = in(RedoSource(log));
+  if (!first_time_) return range;
+  // Where it cannot be told, every time is looked at.
+  const Result<Lsn> before = log.lsn_at(Time{first_time_->us - 1});
+  if (before.ok()) range.after = std::max(range.after, *before);
   return range;
 }
 
@@ -138,12 +145,22 @@ void require_known(Program& program, const RedoLog& log, const std::vector<std::
   }
 }
 
+// A cursor that stays where it is would never end.
+void DamageNotes::refuse_again(const Status& failure) {
+  if (last_ == failure.message()) fail(failure);
+  last_ = failure.message();
+}
+
 void DamageNotes::note(const Status& failure) {
-  // A cursor that stays where it is would never end.
-  const bool again = !texts_.empty() && texts_.back() == failure.message();
-  if (failure.code() != Code::damaged || again) fail(failure);
+  if (failure.code() != Code::damaged) fail(failure);
+  refuse_again(failure);
   texts_.push_back(failure.message());
   program_.console.error(failure);
+}
+
+void DamageNotes::note_hole(const Status& hole) {
+  refuse_again(hole);
+  program_.console.warn(hole.message());
 }
 
 Json DamageNotes::json() const {
@@ -152,19 +169,25 @@ Json DamageNotes::json() const {
   return out;
 }
 
-Walked for_each_record(Program& program, const RedoLog& log, const RedoRange& range, DamageNotes& damages,
+Walked for_each_record(Program& program, const RedoSource& source, const RedoRange& range,
+                       const std::vector<std::string>& kinds, DamageNotes& damages,
                        const std::function<void(const RecordInfo&)>& each) {
-  const auto cursor = require(log.records(range.in(log)));
+  ReadRange wanted = range.in(source);
+  wanted.kinds = kinds;
+  const auto cursor = require(source.records(wanted));
   for (RecordInfo record;;) {
     if (stop_requested() || !program.console.is_read()) return Walked::stopped;
     const Result<bool> more = cursor->next(record);
     if (!more.ok()) {
-      damages.note(more.status());
+      if (source.files() != nullptr && more.status().code() == Code::not_found) {
+        damages.note_hole(more.status());
+      } else {
+        damages.note(more.status());
+      }
       continue;
     }
-    if (!*more || range.is_behind(record.commit_time)) return Walked::to_its_end;
-    if (range.is_before(record.commit_time) || !range.has(record.account_id)) continue;
-    each(record);
+    if (!*more) return Walked::to_its_end;
+    if (range.has(record.account_id)) each(record);
   }
 }
 

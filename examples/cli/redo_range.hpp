@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "redo_source.hpp"
 
 namespace cli {
 
@@ -30,7 +31,9 @@ class RedoRange {
 
   /// The last time in it: that of the newest record, or before.
   [[nodiscard]] restante::Time newest(const std::vector<restante::SegmentInfo>& segments) const;
-  /// The positions of it in this log, not behind its end now. Throws a `Failure` if a sequence is not there.
+  /// What of it is here, not behind the log's end now. Throws a `Failure` if a sequence is not there.
+  [[nodiscard]] restante::ReadRange in(const RedoSource& source) const;
+  /// The same; it does not begin before the last transaction in front of it.
   [[nodiscard]] restante::ReadRange in(const restante::RedoLog& log) const;
 
  private:
@@ -61,21 +64,26 @@ class DamageNotes {
   /// Goes on if `failure` is damage that a cursor can pass; throws it as a `Failure` otherwise.
   void note(const restante::Status& failure);
   [[nodiscard]] bool empty() const noexcept { return texts_.empty(); }
+  /// Goes on where files have a hole, which is not damage; throws as `note` otherwise.
+  void note_hole(const restante::Status& hole);
   /// The list `damages` of the document.
   [[nodiscard]] Json json() const;
 
  private:
+  void refuse_again(const restante::Status& failure);
+
   Program& program_;
   std::vector<std::string> texts_;
+  std::string last_;
 };
 
 /// Why a walk through the log ended.
 enum class Walked { to_its_end, stopped };
 
-/// Hands every record of the range to `each`, in order, until SIGINT or SIGTERM, or until nobody reads the
-/// output any more. Only one record at a time is in memory.
-[[nodiscard]] Walked for_each_record(Program& program, const restante::RedoLog& log, const RedoRange& range,
-                                     DamageNotes& damages,
+/// Hands every record of the range, of `kinds` or of all, to `each`, in order, until SIGINT or SIGTERM, or
+/// until nobody reads the output any more. Only one record at a time is in memory.
+[[nodiscard]] Walked for_each_record(Program& program, const RedoSource& source, const RedoRange& range,
+                                     const std::vector<std::string>& kinds, DamageNotes& damages,
                                      const std::function<void(const restante::RecordInfo&)>& each);
 
 /// "the redo log is damaged", for what was shown without what is lost.

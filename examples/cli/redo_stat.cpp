@@ -248,8 +248,8 @@ Exit RedoStat::run(Program& program) {
   const std::vector<SegmentInfo> segments = log.segments();
   RedoCounts counts(range_.newest(segments));
   DamageNotes damages(program);
-  const Walked walked =
-      for_each_record(program, log, range_, damages, [&](const RecordInfo& record) { counts.add(record); });
+  const Walked walked = for_each_record(program, RedoSource(log), range_, {}, damages,
+                                        [&](const RecordInfo& record) { counts.add(record); });
   if (walked == Walked::stopped) end_if_stopped();
   show_log(program, log, segments);
   show_counts(program, counts);

@@ -191,12 +191,39 @@ struct RecordInfo {
 
 /// What `verify` found wrong in one place.
 struct LogDamage {
+  /// 0 if it is not known.
   std::uint64_t sequence = 0;
   std::uint64_t offset = 0;
-  /// The first LSN that cannot be read, and the next that can (0: none in this segment).
+  /// The first LSN that cannot be read (0: no record is known to be lost), and the next that can (0: none in
+  /// this segment).
   Lsn from_lsn = 0;
   Lsn next_lsn = 0;
   std::string what{};
+  /// The segment's file: its name in a directory, or the path by which it was given. Empty where segments are
+  /// missing; `sequence` is then the first that is.
+  std::string file{};
+};
+
+/// LSNs, both ends included.
+struct LsnRange {
+  Lsn first = 0;
+  Lsn last = 0;
+  bool operator==(const LsnRange&) const = default;
+};
+
+/// What `verify` found of one segment.
+struct SegmentVerification {
+  /// Of a file that cannot be used: its sequence, if that is known, and its size.
+  SegmentInfo info{};
+  /// As in `LogDamage`.
+  std::string file{};
+  /// Some entry of `LogVerification::damages` is of this file.
+  bool is_damaged = false;
+  /// The records that can be read, in order.
+  std::vector<LsnRange> readable{};
+  /// Only without a log, of a segment that was being written: from its last record to the last byte that is
+  /// not zero. A torn tail, never acknowledged; or the newest records are damaged, which nothing can tell.
+  std::uint64_t torn_bytes = 0;
 };
 
 struct LogVerification {
@@ -205,6 +232,8 @@ struct LogVerification {
   std::uint64_t transactions = 0;
   std::uint64_t bytes = 0;
   std::vector<LogDamage> damages{};
+  /// Every segment, oldest first.
+  std::vector<SegmentVerification> by_segment{};
 };
 
 /// A named reader whose progress keeps segments (R10).
@@ -227,6 +256,13 @@ struct ReadRange {
   Lsn until = UINT64_MAX;
   /// Only this account's; empty for all. Reads only that account's records of sealed segments.
   std::string account_id{};
+  /// Only what has a commit time in [from, to]. Segments that hold no such time are not read, nor is what is
+  /// damaged in them told.
+  std::optional<Time> from{};
+  std::optional<Time> to{};
+  /// For `records` only: those of these kinds, named as in `RecordInfo::kind`; empty for all. What else there
+  /// is is not decoded. `invalid_argument` for a name that no kind has, and from `read`.
+  std::vector<std::string> kinds{};
 };
 
 /// Where a log that starts without its newest segment goes on from (R5): the highest position known from a
@@ -377,7 +413,8 @@ class RedoLog {
   /// Like `read` without end: `next` answers false when it has caught up; `wait` blocks for more.
   class Follower;
   [[nodiscard]] Result<Follower> follow(Lsn after, std::string account_id = {}) const;
-  /// Records as they lie, for `redo dump`; `next` gets false at the end. Content bytes are not loaded.
+  /// Records as they lie, for `redo dump`; `next` gets false at the end. Content bytes are not loaded. A log
+  /// that does not open is read by its files: `RedoSegments`.
   class RecordCursor;
   [[nodiscard]] Result<std::unique_ptr<RecordCursor>> records(const ReadRange& range) const;
   /// Opens content that lies in a segment which is still there; `not_found` otherwise.
@@ -386,8 +423,16 @@ class RedoLog {
   /// the first record kept and now. `not_found` before that, `invalid_argument` in the future, `ambiguous`
   /// inside a stretch held by a clock that went back (the hint offers the LSNs).
   [[nodiscard]] Result<Lsn> lsn_at(Time time) const;
-  /// Reads everything: headers, chain, records, checksums, indexes. Damage is in the answer, not a failure.
-  [[nodiscard]] Result<LogVerification> verify() const;
+  struct VerifyOptions {
+    /// Ends it with `cancelled`.
+    CancelToken cancel{};
+    /// Called about every MiB, on the calling thread, with `bytes_done`.
+    ProgressFunction progress{};
+  };
+  /// Reads everything: headers, chain, records, checksums, indexes. Damage is in the answer, not a failure;
+  /// so is a segment that cannot be read.
+  [[nodiscard]] Result<LogVerification> verify(const VerifyOptions& options) const;
+  [[nodiscard]] Result<LogVerification> verify() const { return verify(VerifyOptions{}); }
 
   // --- Keeping segments -----------------------------------------------------------------------------
 
@@ -448,7 +493,8 @@ class RedoLog::Completions {
 class RedoLog::RecordCursor {
  public:
   virtual ~RecordCursor() = default;
-  /// False at the end. `damaged` names the place; calling again goes on behind the damage.
+  /// False at the end. `damaged` names the place, or the segments that are missing; calling again goes on
+  /// behind it.
   [[nodiscard]] virtual Result<bool> next(RecordInfo& record) = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <restante/backup_target.hpp>
 #include <restante/maildir.hpp>
+#include <restante/redo_segments.hpp>
 #include <restante/restore_plan.hpp>
 #include <restante/runtime.hpp>
 #include <restante/scanner.hpp>

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "redo/segment_reading.hpp"
 
 namespace restante::redo {
 namespace {
@@ -17,8 +18,8 @@ bool is_unknown(RecordKind kind) { return name_of(kind) == "unknown"; }
 
 }  // namespace
 
-CommittedReader::CommittedReader(SegmentViews segments, ReadRange range)
-    : segments_(std::move(segments)), range_(std::move(range)), position_(range_.after) {}
+CommittedReader::CommittedReader(SegmentViews segments, ReadRange range, Code hole)
+    : segments_(std::move(segments)), range_(std::move(range)), hole_(hole), position_(range_.after) {}
 
 CommittedReader::~CommittedReader() = default;
 
@@ -28,6 +29,7 @@ Result<bool> CommittedReader::next(LoggedTransaction& transaction) {
   for (;;) {
     const Result<bool> more = next_record(record);
     if (!more.ok() || !*more) return more;
+    if (range_.from && record.head.commit_time < *range_.from) continue;
     const bool refuse = is_unknown(record.head.kind) && (record.head.flags & kFlagRequired) != 0;
     if (refuse) {
       stopped_ = Status(
@@ -44,21 +46,20 @@ Result<bool> CommittedReader::next(LoggedTransaction& transaction) {
 }
 
 Result<bool> CommittedReader::next_record(Record& record) {
-  for (; segment_ < segments_.size(); ++segment_, stream_.reset()) {
+  for (; segment_ < segments_.size() && !is_behind_time_; ++segment_, stream_.reset()) {
     const SegmentView& segment = *segments_[segment_];
     if (!stream_) {
-      if (segment.last_lsn() <= position_ || segment.last_lsn() < segment.header().first_lsn) continue;
-      if (segment.header().first_lsn > range_.until) break;
+      if (segment.last_lsn() <= position_) continue;
       if (Status whole = check_no_hole(segment); !whole.ok()) return whole;
-      RecordFilter filter;
-      filter.after = range_.after;
-      filter.until = range_.until;
-      filter.account_id = range_.account_id;
-      filter.kinds = kWanted;
-      filter.content_bytes = false;
-      Result<std::unique_ptr<RecordStream>> stream = segment.records(filter);
-      if (!stream.ok()) return stream.status();
-      stream_ = std::move(*stream);
+      if (segment.last_lsn() < segment.header().first_lsn) continue;
+      if (segment.header().first_lsn > range_.until) break;
+      is_behind_time_ = begins_behind(segment, range_.to);
+      if (is_behind_time_) break;
+      if (ends_before(segments_, segment_, range_.from)) {
+        position_ = std::max(position_, std::min(segment.last_lsn(), range_.until));
+        continue;
+      }
+      if (Status opened = open_stream(segment); !opened.ok()) return opened;
     }
     const Result<bool> more = stream_->next(record);
     if (!more.ok()) {
@@ -69,6 +70,9 @@ Result<bool> CommittedReader::next_record(Record& record) {
       return more.status();
     }
     if (*more) {
+      // Commit times never fall.
+      is_behind_time_ = range_.to && record.head.commit_time > *range_.to;
+      if (is_behind_time_) break;
       position_ = record.head.lsn;
       return true;
     }
@@ -77,19 +81,27 @@ Result<bool> CommittedReader::next_record(Record& record) {
   return false;
 }
 
-// Segments of one incarnation follow each other without a hole: what is removed is the oldest.
+Status CommittedReader::open_stream(const SegmentView& segment) {
+  RecordFilter filter;
+  filter.after = range_.after;
+  filter.until = range_.until;
+  filter.account_id = range_.account_id;
+  filter.kinds = kWanted;
+  filter.content_bytes = false;
+  Result<std::unique_ptr<RecordStream>> stream = segment.records(filter);
+  if (!stream.ok()) return stream.status();
+  stream_ = std::move(*stream);
+  return {};
+}
+
 Status CommittedReader::check_no_hole(const SegmentView& segment) {
-  if (segment_ == 0 || segment_ == hole_reported_) return {};
-  const SegmentView& before = *segments_[segment_ - 1];
-  const SegmentHeader& header = segment.header();
-  const bool adjoins =
-      before.header().incarnation != header.incarnation || before.last_lsn() + 1 >= header.first_lsn;
-  if (adjoins || header.first_lsn <= position_ + 1) return {};
-  hole_reported_ = segment_;
-  position_ = header.first_lsn - 1;
-  return Status(Code::damaged, base::cat("segments ", before.header().sequence + 1, " to ",
-                                         header.sequence - 1, " are missing: LSN ", before.last_lsn() + 1,
-                                         " to ", header.first_lsn - 1, " are lost"));
+  if (segment_ < looked_in_front_) return {};
+  looked_in_front_ = segment_ + 1;
+  ReadRange rest = range_;
+  rest.after = std::max(rest.after, position_);
+  Status hole = hole_before(segments_, segment_, rest, hole_);
+  if (!hole.ok()) position_ = segment.header().first_lsn - 1;
+  return hole;
 }
 
 Status CommittedReader::fill(const Record& record, LoggedTransaction& transaction) const {

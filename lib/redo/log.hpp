@@ -316,7 +316,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<bool> wait_behind(Lsn position, std::chrono::milliseconds timeout);
   [[nodiscard]] Result<Lsn> lsn_at(Time time);
   [[nodiscard]] static Status check_not_held(const redo::SegmentViews& all, Time time);
-  [[nodiscard]] Result<LogVerification> verify();
+  [[nodiscard]] Result<LogVerification> verify(const VerifyOptions& options);
 
   // --- log_keep.cpp ---------------------------------------------------------------------------------
   [[nodiscard]] Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes,

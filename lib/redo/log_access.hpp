@@ -2,6 +2,7 @@
 // What the layers above may do with a redo log beyond its public interface.
 
 #include <restante/redo_log.hpp>
+#include <restante/redo_segments.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -21,6 +22,9 @@ namespace restante::redo {
 /// that is known: it fixes where an unsealed one ends.
 [[nodiscard]] Result<std::shared_ptr<const SegmentView>> open_raw_segment(
     os::Io& io, const std::string& path, const SegmentHeader* next = nullptr);
+
+/// `RedoSegments::open` on another system.
+[[nodiscard]] Result<RedoSegments> open_segments(os::Io& io, const std::vector<std::string>& paths);
 
 /// Lowers the first sequence that must be kept: `remove_consumed` spares it and everything behind it while
 /// the returned pin lives. For an archiver that is at work.

@@ -7,6 +7,7 @@
 #include "crypto/crypto.hpp"
 #include "redo/content_pieces.hpp"
 #include "redo/log.hpp"
+#include "redo/segment_reading.hpp"
 
 namespace restante {
 inline namespace v0 {
@@ -253,12 +254,9 @@ Result<std::unique_ptr<ContentReader>> RedoLog::Impl::open_content(const Content
       return redo::read_pieces(raw->shared_from_this(), *known, all);
     }
   }
-  for (auto view = all.rbegin(); view != all.rend(); ++view) {
-    Result<std::unique_ptr<ContentReader>> reader = (*view)->open_content(content, all);
-    if (reader.ok() || reader.status().code() != Code::not_found) return reader;
-  }
-  return Status(Code::not_found, base::cat("no segment of the redo log in ", base::escape(path_),
-                                           " has content ", content.digest.to_string()));
+  Result<std::unique_ptr<ContentReader>> reader = redo::find_and_open(content, all);
+  if (reader.ok() || reader.status().code() != Code::not_found) return reader;
+  return reader.status().with_context(base::escape(path_));
 }
 
 }  // namespace v0

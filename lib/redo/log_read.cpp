@@ -5,7 +5,8 @@
 #include "base/text.hpp"
 #include "redo/committed_reader.hpp"
 #include "redo/log.hpp"
-#include "redo/record_info.hpp"
+#include "redo/segment_reading.hpp"
+#include "redo/verify.hpp"
 
 namespace restante {
 inline namespace v0 {
@@ -30,7 +31,7 @@ class LiveCursor final : public TransactionCursor {
         reader_ = std::make_unique<redo::CommittedReader>(*views, range_);
       }
       Result<bool> more = reader_->next(transaction);
-      if (!more.ok() || *more) return more;
+      if (!more.ok() || *more || reader_->is_behind_time()) return more;
       range_.after = std::max(range_.after, reader_->position());
       reader_.reset();
     }
@@ -42,42 +43,6 @@ class LiveCursor final : public TransactionCursor {
   std::shared_ptr<RedoLog::Impl> log_;
   ReadRange range_;
   std::unique_ptr<redo::CommittedReader> reader_;
-};
-
-class LiveRecords final : public RedoLog::RecordCursor {
- public:
-  LiveRecords(redo::SegmentViews views, ReadRange range)
-      : views_(std::move(views)), range_(std::move(range)) {}
-
-  Result<bool> next(RecordInfo& info) override {
-    for (; segment_ < views_.size(); ++segment_, stream_.reset()) {
-      if (!stream_) {
-        redo::RecordFilter filter;
-        filter.after = range_.after;
-        filter.until = range_.until;
-        filter.account_id = range_.account_id;
-        filter.content_bytes = false;
-        Result<std::unique_ptr<redo::RecordStream>> stream = views_[segment_]->records(filter);
-        if (!stream.ok()) return stream.status();
-        stream_ = std::move(*stream);
-      }
-      redo::Record record;
-      const Result<bool> more = stream_->next(record);
-      if (!more.ok()) return more.status();
-      if (!*more) continue;
-      Result<RecordInfo> described = redo::describe(record);
-      if (!described.ok()) return described.status();
-      info = std::move(*described);
-      return true;
-    }
-    return false;
-  }
-
- private:
-  redo::SegmentViews views_;
-  ReadRange range_;
-  std::size_t segment_ = 0;
-  std::unique_ptr<redo::RecordStream> stream_;
 };
 
 bool is_end(redo::RecordKind kind) {
@@ -183,6 +148,7 @@ Status RedoLog::Impl::check_kept(Lsn after) {
 
 Result<std::unique_ptr<TransactionCursor>> RedoLog::Impl::read(const ReadRange& range) {
   if (Status process = check_process(); !process.ok()) return process;
+  if (Status possible = redo::check_no_kinds(range); !possible.ok()) return possible;
   if (Status kept = check_kept(range.after); !kept.ok()) return kept;
   if (range.until <= control_->page().writer.load().end) {
     if (Status durable = wait_durable(range.until); !durable.ok()) return durable;
@@ -197,7 +163,14 @@ Result<std::unique_ptr<RedoLog::RecordCursor>> RedoLog::Impl::records(const Read
   }
   Result<redo::SegmentViews> all = views();
   if (!all.ok()) return all.status();
-  return std::unique_ptr<RecordCursor>(std::make_unique<LiveRecords>(std::move(*all), range));
+  return redo::read_records(std::move(*all), range, Code::damaged);
+}
+
+Result<LogVerification> RedoLog::Impl::verify(const VerifyOptions& options) {
+  if (Status process = check_process(); !process.ok()) return process;
+  const Result<redo::SegmentViews> all = views();
+  if (!all.ok()) return all.status();
+  return redo::verify_segments(*all, options, redo::VerifyAs::log);
 }
 
 Result<bool> RedoLog::Impl::wait_behind(Lsn position, std::chrono::milliseconds timeout) {

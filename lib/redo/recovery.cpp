@@ -11,22 +11,10 @@
 namespace restante::redo {
 Result<FoundSegment> find_segment_file(os::Io& io, const std::shared_ptr<const os::Fd>& directory,
                                        std::uint64_t sequence) {
-  FoundSegment found;
-  found.file = std::make_shared<const SegmentFile>(io, directory, segment_name(sequence));
-  Result<SegmentHeader> header = read_header(*found.file);
-  if (!header.ok()) return header.status();
-  if (header->sequence != sequence) {
-    return Status(Code::diverged,
-                  base::cat("the file ", found.file->name(), " holds segment ", header->sequence),
-                  "a segment keeps its name for ever; put the right file there");
-  }
-  Result<std::optional<Seal>> seal = read_seal(*found.file, *header);
-  if (!seal.ok()) return seal.status();
-  const Result<os::FileInfo> info = io.stat_at(directory->get(), found.file->name());
-  if (!info.ok()) return info.status();
-  found.header = std::make_shared<const SegmentHeader>(std::move(*header));
-  found.seal = std::move(*seal);
-  found.file_bytes = info->size;
+  Result<FoundSegment> found =
+      examine_segment(std::make_shared<const SegmentFile>(io, directory, segment_name(sequence)));
+  if (!found.ok()) return found;
+  if (Status named = check_name(*found, sequence); !named.ok()) return named;
   return found;
 }
 

@@ -9,16 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "redo/raw_segment.hpp"
+#include "redo/open_segment.hpp"
 
 namespace restante::redo {
-
-struct FoundSegment {
-  std::shared_ptr<const SegmentFile> file;
-  std::shared_ptr<const SegmentHeader> header;
-  std::optional<Seal> seal;
-  std::uint64_t file_bytes = 0;
-};
 
 /// `not_found` if there is no such segment.
 [[nodiscard]] Result<FoundSegment> find_segment_file(os::Io& io,

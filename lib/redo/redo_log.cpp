@@ -65,7 +65,7 @@ Result<std::unique_ptr<ContentReader>> RedoLog::open_content(const ContentRef& c
   return impl_->open_content(content);
 }
 Result<Lsn> RedoLog::lsn_at(Time time) const { return impl_->lsn_at(time); }
-Result<LogVerification> RedoLog::verify() const { return impl_->verify(); }
+Result<LogVerification> RedoLog::verify(const VerifyOptions& options) const { return impl_->verify(options); }
 
 Status RedoLog::set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes,
                              std::chrono::seconds max_age) {

@@ -37,7 +37,9 @@ Result<std::shared_ptr<const os::Fd>> SegmentFile::open() const {
   const std::lock_guard lock(mutex_);
   if (std::shared_ptr<const os::Fd> opened = opened_.lock()) return opened;
   const int directory = directory_ ? directory_->get() : AT_FDCWD;
-  Result<os::Fd> fd = io_.open_at(directory, name_, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+  // A path that somebody gave may be a link; what was found in a directory is none.
+  const int follow = directory_ ? O_NOFOLLOW : 0;
+  Result<os::Fd> fd = io_.open_at(directory, name_, O_RDONLY | O_NONBLOCK | follow, 0);
   if (!fd.ok()) return fd.status();
   auto shared = std::make_shared<const os::Fd>(std::move(*fd));
   opened_ = shared;

@@ -26,7 +26,7 @@ class SegmentFile {
 
  private:
   os::Io& io_;
-  /// Null: `name_` is relative to the process's directory or absolute.
+  /// Null: `name_` is relative to the process's directory or absolute, and links are followed.
   std::shared_ptr<const os::Fd> directory_;
   std::string name_;
   mutable std::mutex mutex_;

@@ -183,7 +183,8 @@ def test_dump_of_content_that_cannot_be_read(site):
     contains(site.run("redo", "dump", "--content", code=0).out, "(cannot be read: ")
 
 
-def test_dump_of_files(site):
+def copied(site):
+    """The files of a log of some segments, elsewhere; the log itself is gone."""
     started(site)
     site.deliver("alice", "one")
     site.run("backup", code=0)
@@ -194,21 +195,49 @@ def test_dump_of_files(site):
     elsewhere.mkdir()
     for path in segments(site):
         shutil.copy(path, elsewhere)
-    before = tree(elsewhere)
     shutil.rmtree(site.state / "redo")
-    files = sorted(elsewhere.iterdir())
+    return sorted(elsewhere.iterdir()), wanted
+
+
+def test_dump_of_files(site):
+    files, wanted = copied(site)
+    equal(len(files) >= 3, True, str(files))
+    before = tree(site.path)
     equal(dump(site, *files, "--content"), wanted)
-    newest = dump(site, files[-1])
-    equal({r["sequence"] for r in newest}, {wanted[-1]["sequence"]})
-    equal(tree(elsewhere), before, "the files were changed")
-    equal(list(pathlib.Path("/tmp").glob("restante-segments-*")), [], "copies were left")
-    fails_clearly(site.run("redo", "dump", elsewhere / "none.log"), 1, f"No such file: {elsewhere}/none.log")
-    fails_clearly(site.run("redo", "dump", site.config), 1, "is no segment of a redo log", "hint: ")
-    fails_clearly(site.run("redo", "dump", elsewhere), 1, "is no segment of a redo log")
-    # What is behind a complete segment decides where its records end.
-    fails_clearly(site.run("redo", "dump", files[0]), 1, "the one behind it is missing", "hint: ")
-    (elsewhere / "redo-0000000077.log").write_text("this is no redo log")
-    fails_clearly(site.run("redo", "dump", elsewhere / "redo-0000000077.log"), 1, "hint: ")
+    equal(dump(site, *reversed(files), "--content"), wanted)
+    for number, file in enumerate(files, 1):
+        equal(dump(site, file, "--content"), [r for r in wanted if r["sequence"] == number])
+    # What lies between is named, and what was asked for is there.
+    first_and_last = site.json("redo", "dump", files[0], files[-1])
+    equal({r["sequence"] for r in first_and_last["records"]}, {1, len(files)})
+    (warning,) = first_and_last["warnings"]
+    contains(warning, "missing: LSN ")
+    equal(first_and_last["damages"], [])
+    equal(tree(site.path), before, "something was written")
+    one = [r for r in wanted if "message-put" in str(r) or r["kind"] == "append"][-1]
+    at = one["commit_time"]
+    equal(one["lsn"] in [r["lsn"] for r in dump(site, *files, "--from", at, "--to", at, "-a", ALICE)], True)
+    # A link leads to a file as well.
+    link = site.path / "link"
+    link.symlink_to(files[-1])
+    equal(len(dump(site, link)), len([r for r in wanted if r["sequence"] == len(files)]))
+
+
+def test_dump_of_files_that_are_no_segments(site):
+    files, wanted = copied(site)
+    elsewhere = files[0].parent
+    fails_clearly(site.run("redo", "dump", elsewhere / "none.log"), 1, f"{elsewhere}/none.log", "No such file", "hint: ")
+    fails_clearly(site.run("redo", "dump", site.config), 1, f"segment file {site.config}: ", "hint: ")
+    fails_clearly(site.run("redo", "dump", elsewhere), 1, "is not a regular file", "hint: ")
+    text = elsewhere / "redo-0000000077.log"
+    text.write_text("this is no redo log")
+    fails_clearly(site.run("redo", "dump", text), 1, "hint: ")
+    fails_clearly(site.run("redo", "dump", files[0], files[0], text, "--from-seq", 9), 1, "--from-seq: ")
+    # One of many costs only itself.
+    document = site.json("redo", "dump", *files, text, "--content", code=3)
+    equal(document["records"], wanted)
+    (damage,) = document["damages"]
+    contains(damage, "redo-0000000077.log is left out: ")
 
 
 def large_log(site):
@@ -306,6 +335,127 @@ def test_verify_names_a_transaction_without_its_end(site):
     (damaged,) = [c for c in checked(site, 1) if c["damaged"]]
     equal(damaged["unended"], [ALICE])
     contains(site.run("redo", "verify").out, f"transactions without their end: {ALICE}")
+
+
+def break_header(path, copies=(0, 4096)):
+    good = bytearray(path.read_bytes())
+    for copy in copies:
+        good[copy + 130] ^= 1
+    path.write_bytes(bytes(good))
+
+
+def test_verify_of_files(site):
+    files, wanted = copied(site)
+    document = site.json("redo", "verify", *files)
+    equal([c["damaged"] for c in document["checked"]], [False] * len(files))
+    equal([c["file"] for c in document["checked"]], [str(file) for file in files])
+    equal((document["records"], document["path"]), (len(wanted), None))
+    contains(site.run("redo", "verify", *files, code=0).out, "these files: ")
+    # Some of them may be elsewhere still.
+    text = site.run("redo", "verify", "-v", files[0], files[-1], code=0).out
+    contains(text, " missing; lost LSN ")
+    contains(text, f"sequence {len(files)} ({files[-1]}): whole")
+    lost = [r for r in wanted if r["kind"] == "append"][0]
+    bad = bytearray(files[lost["sequence"] - 1].read_bytes())
+    bad[lost["offset"] + 70] ^= 1
+    files[lost["sequence"] - 1].write_bytes(bytes(bad))
+    before = tree(files[0].parent)
+    run = fails_clearly(site.run("redo", "verify", *files), 1, "damage in these files", "hint: ")
+    contains(run.out, f"lost from LSN {lost['lsn']} to the end\n")
+    contains(run.out, f"({files[lost['sequence'] - 1]}): damaged")
+    break_header(files[-1])
+    (left_out,) = [c for c in site.json("redo", "verify", *files, code=1)["checked"] if c["file"] == str(files[-1])]
+    equal((left_out["damaged"], left_out["readable"], left_out["sequence"]), (True, [], len(files)))
+    equal({k: v for k, v in tree(files[0].parent).items() if k != files[-1].name},
+          {k: v for k, v in before.items() if k != files[-1].name})
+    fails_clearly(site.run("redo", "verify", site.path / "none"), 1, "damage in these files", "hint: ")
+
+
+def test_verify_of_a_torn_tail(site):
+    files, wanted = copied(site)
+    newest = [r for r in wanted if r["sequence"] == len(files)]
+    bad = bytearray(files[-1].read_bytes())
+    bad[newest[-1]["offset"] + 20] ^= 1
+    files[-1].write_bytes(bytes(bad))
+    checked = site.json("redo", "verify", *files)["checked"][-1]
+    equal((checked["damaged"], checked["last_lsn"], checked["torn_bytes"] > 0), (False, newest[-2]["lsn"], True))
+    contains(site.run("redo", "verify", *files, code=0).out, "never acknowledged, unless the newest records are damaged")
+
+
+def test_verify_of_a_log_that_does_not_open(site):
+    started(site)
+    site.deliver("alice", "one")
+    site.run("backup", code=0)
+    site.deliver("bob", "two")
+    site.run("scan", code=0)
+    wanted = dump(site)
+    whole = site.json("redo", "verify")["checked"]
+    directory = site.state / "redo"
+    good = site.path / "good"
+    shutil.copytree(directory, good)
+    files = segments(site)
+
+    def refused(reason, broken):
+        """The reason is named, and every segment but `broken` is read whole."""
+        run = fails_clearly(site.run("redo", "verify", "-v"), 1, "the redo log does not open: ", str(directory), reason)
+        document = site.json("redo", "verify", code=1)
+        equal(document["refused"]["code"], document["error"]["code"])
+        left = {c["sequence"]: c["readable"] for c in document["checked"] if c["sequence"] not in broken}
+        equal(left, {c["sequence"]: c["readable"] for c in whole if c["sequence"] not in broken})
+        for sequence in left:
+            contains(run.out, f"sequence {sequence}: whole")
+        shutil.rmtree(directory)
+        shutil.copytree(good, directory)
+        return run, document
+
+    break_header(files[1])
+    run, document = refused("checksum is wrong", {2})
+    contains(run.out, "sequence 2: damaged\n")
+    contains(run.out, "  still readable: nothing\n")
+    contains(run.out, "segment 2 is missing; ")
+    equal([r["sequence"] for r in document["checked"]], [c["sequence"] for c in whole])
+
+    files[-1].unlink()
+    run, document = refused("the one behind it is missing", {len(files)})
+    equal(document["damages"], [])
+
+    files[1].write_bytes(b"")
+    run, document = refused("is empty", {2})
+
+    shutil.copy(files[0], files[1])
+    run, document = refused("holds segment 1", {1, 2})
+    equal([c["readable"] != [] for c in document["checked"] if c["sequence"] == 1], [True, False])
+
+    # A record that is lost besides.
+    break_header(files[-1])
+    lost = [r for r in wanted if r["account_id"] == ALICE][-1]
+    flip(site, lost, 40)
+    run, document = refused("checksum is wrong", {lost["sequence"], len(files)})
+    contains(run.out, f"sequence {lost['sequence']}: damaged\n")
+    contains(run.out, f"lost from LSN {lost['lsn']} to the end\n")
+    contains(run.out, "accounts with records in it: ")
+    equal(dump(site), wanted)
+    shutil.rmtree(directory)
+    run = fails_clearly(site.run("redo", "verify"), 1, "hint: ")
+    equal("does not open" in run.err, False)
+
+
+def test_signal_ends_a_verification(site):
+    started(site)
+    for number in range(24):
+        site.deliver("alice", f"message {number}", flags="", size=4_000_000)
+    site.run("scan", code=0)
+    files = segments(site)
+    for words in (["redo", "verify"], ["redo", "verify", *files]):
+        for attempt in range(40):
+            process = site.start(*words)
+            time.sleep(0.02 * (attempt % 20 + 1))
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=300)
+            if process.returncode == 1:
+                break  # else it came too early or too late
+        equal((process.returncode, out, err.decode()), (1, b"", "restante: interrupted; nothing was changed\n"))
+    site.run("redo", "verify", code=0)
 
 
 def test_verify_of_header_and_index(site):
