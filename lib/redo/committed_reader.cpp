@@ -17,8 +17,8 @@ bool is_unknown(RecordKind kind) { return name_of(kind) == "unknown"; }
 
 }  // namespace
 
-CommittedReader::CommittedReader(SegmentViews segments, ReadRange range)
-    : segments_(std::move(segments)), range_(std::move(range)), position_(range_.after) {}
+CommittedReader::CommittedReader(SegmentViews segments, ReadRange range, Removed removed)
+    : segments_(std::move(segments)), range_(std::move(range)), removed_(removed), position_(range_.after) {}
 
 CommittedReader::~CommittedReader() = default;
 
@@ -38,6 +38,7 @@ Result<bool> CommittedReader::next(LoggedTransaction& transaction) {
       return stopped_;
     }
     if (record.head.kind != RecordKind::commit && record.head.kind != RecordKind::append) continue;
+    if (removed_ == Removed::skip && began_in_removed(record)) continue;
     if (Status filled = fill(record, transaction); !filled.ok()) return filled;
     return true;
   }
@@ -90,6 +91,12 @@ Status CommittedReader::check_no_hole(const SegmentView& segment) {
   return Status(Code::damaged, base::cat("segments ", before.header().sequence + 1, " to ",
                                          header.sequence - 1, " are missing: LSN ", before.last_lsn() + 1,
                                          " to ", header.first_lsn - 1, " are lost"));
+}
+
+bool CommittedReader::began_in_removed(const Record& commit) const {
+  if (commit.head.kind != RecordKind::commit) return false;
+  const Result<EndBody> end = decode_end(commit);
+  return end.ok() && end->begin_sequence < segments_.front()->header().sequence;
 }
 
 Status CommittedReader::fill(const Record& record, LoggedTransaction& transaction) const {

@@ -15,7 +15,10 @@ namespace {
 class LiveCursor final : public TransactionCursor {
  public:
   LiveCursor(std::shared_ptr<RedoLog::Impl> log, ReadRange range)
-      : log_(std::move(log)), range_(std::move(range)) {}
+      : log_(std::move(log)),
+        range_(std::move(range)),
+        removed_(range_.after == 0 ? redo::CommittedReader::Removed::skip
+                                   : redo::CommittedReader::Removed::report) {}
 
   Result<bool> next(LoggedTransaction& transaction) override {
     if (Status process = log_->check_process(); !process.ok()) return process;
@@ -27,7 +30,7 @@ class LiveCursor final : public TransactionCursor {
         const bool has_more =
             !views->empty() && views->back()->last_lsn() > range_.after && range_.after < range_.until;
         if (!has_more) return false;
-        reader_ = std::make_unique<redo::CommittedReader>(*views, range_);
+        reader_ = std::make_unique<redo::CommittedReader>(*views, range_, removed_);
       }
       Result<bool> more = reader_->next(transaction);
       if (!more.ok() || *more) return more;
@@ -41,6 +44,7 @@ class LiveCursor final : public TransactionCursor {
  private:
   std::shared_ptr<RedoLog::Impl> log_;
   ReadRange range_;
+  const redo::CommittedReader::Removed removed_;
   std::unique_ptr<redo::CommittedReader> reader_;
 };
 
