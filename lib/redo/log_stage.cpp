@@ -22,7 +22,10 @@ constexpr std::uint64_t kFillBytes = 128u << 10;
 }  // namespace
 
 RedoLog::Impl::StageHold::~StageHold() {
-  if (log_ != nullptr) log_->control_->page().stage_lock.unlock();
+  if (log_ == nullptr) return;
+  redo::ControlPage& page = log_->control_->page();
+  page.stage_holder.store(redo::kNoOwner, std::memory_order_relaxed);
+  page.stage_lock.unlock();
 }
 
 Result<RedoLog::Impl::StageHold> RedoLog::Impl::hold_stage() {
@@ -32,11 +35,13 @@ Result<RedoLog::Impl::StageHold> RedoLog::Impl::hold_stage() {
   if (taken == os::RobustMutex::Taken::no) {
     return Status(
         Code::busy,
-        base::cat("a process that writes to the redo log in ", base::escape(path_), " does not go on"),
+        base::cat("the redo log in ", base::escape(path_), " is being written by ",
+                  control_->name_of(page.stage_holder.load()), ", which does not go on"),
         "let that process go on, or end it");
   }
   // What was half written is written again: only the word behind it counts.
   if (taken == os::RobustMutex::Taken::from_the_dead) page.stage_lock.repaired();
+  page.stage_holder.store(control_->slot(), std::memory_order_relaxed);
   return StageHold(*this);
 }
 

@@ -60,6 +60,7 @@ bool takes_effect(const LogHistory::Event& event) {
 void LogHistory::closed(Lsn end) {
   durable(end);
   opened_ = end + 1;
+  is_closed_ = true;
 }
 
 std::map<Lsn, LogHistory::Event> LogHistory::open() const {
@@ -257,6 +258,8 @@ std::string LogHistory::check_reconcile(const RedoLog& log) {
   if (closing && log.end() > *closing && kind_of(log, log.end()) == "mark") opened_ = log.end() + 1;
   const std::vector<std::string> listed = log.accounts_to_reconcile();
   const std::set<std::string> names(listed.begin(), listed.end());
+  if (std::exchange(is_closed_, false) && !names.empty())
+    return text("the log was closed in order, and ", *names.begin(), " is to be reconciled");
   for (const Event& event : events_) {
     const bool counts = event.kind == Event::touch || event.kind == Event::append;
     if (counts && event.lsn >= opened_ && !names.contains(event.account))

@@ -75,6 +75,8 @@ class LogHistory {
   /// The first LSN behind the last close in order.
   Lsn opened_ = 1;
   std::optional<Lsn> closing_;
+  /// Nothing was done since it was closed in order.
+  bool is_closed_ = false;
   std::map<Digest, Bytes> contents_;
   std::map<std::string, Position> consumers_;
 };
