@@ -33,11 +33,10 @@ Result<RedoLog::Impl::StageHold> RedoLog::Impl::hold_stage() {
   const os::RobustMutex::Taken taken =
       page.stage_lock.lock_until(std::chrono::steady_clock::now() + options_.deadline);
   if (taken == os::RobustMutex::Taken::no) {
-    return Status(
-        Code::busy,
-        base::cat("the redo log in ", base::escape(path_), " is being written by ",
-                  control_->name_of(page.stage_holder.load()), ", which does not go on"),
-        "let that process go on, or end it");
+    return Status(Code::busy,
+                  base::cat("the redo log in ", base::escape(path_), " is being written by ",
+                            control_->name_of(page.stage_holder.load()), ", which does not go on"),
+                  "let that process go on, or end it");
   }
   // What was half written is written again: only the word behind it counts.
   if (taken == os::RobustMutex::Taken::from_the_dead) page.stage_lock.repaired();

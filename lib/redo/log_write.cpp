@@ -224,10 +224,11 @@ Result<RedoLog::Impl::SealHold> RedoLog::Impl::hold_seals() {
   const os::RobustMutex::Taken taken =
       own.owns_lock() ? page.seal_lock.lock_until(until) : os::RobustMutex::Taken::no;
   if (taken == os::RobustMutex::Taken::no) {
-    return Status(Code::busy, base::cat("segments of the redo log in ", base::escape(path_),
-                                        " are being sealed or removed by ",
-                                        control_->name_of(page.seal_holder.load()), ", which does not go on"),
-                  "let that process go on, or end it");
+    return Status(
+        Code::busy,
+        base::cat("segments of the redo log in ", base::escape(path_), " are being sealed or removed by ",
+                  control_->name_of(page.seal_holder.load()), ", which does not go on"),
+        "let that process go on, or end it");
   }
   // What was half sealed is sealed again, what was half removed goes with the next removal.
   if (taken == os::RobustMutex::Taken::from_the_dead) page.seal_lock.repaired();

@@ -71,8 +71,8 @@ std::string LogRun::play_rolls(std::uint64_t n, const SimulatedDisk::Crash& cras
 }
 
 void LogRun::roll_with_spare(int times) {
-  const std::array<void (LogRun::*)(), 5> steps = {&LogRun::append, &LogRun::maintain, &LogRun::append_content,
-                                                   &LogRun::roll, &LogRun::append};
+  const std::array<void (LogRun::*)(), 5> steps = {&LogRun::append, &LogRun::maintain,
+                                                   &LogRun::append_content, &LogRun::roll, &LogRun::append};
   for (int i = 0; i < times; ++i) {
     for (const auto step : steps)
       if (wrong_.empty() && !disk_.is_down()) (this->*step)();

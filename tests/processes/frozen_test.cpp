@@ -262,7 +262,8 @@ class Stepped {
   int end_ = 0;
 };
 
-TEST_CASE("R7: a process frozen at any instruction of an append stops nobody, whether it goes on or is killed") {
+TEST_CASE(
+    "R7: a process frozen at any instruction of an append stops nobody, whether it goes on or is killed") {
   Site site;
   site.allows_unnamed = true;
   std::optional<Result<RedoLog>> log;

@@ -1,8 +1,8 @@
 // R6, R7, R10: many processes that are killed and frozen at random for a minute.
 //
 // Every thread writes down what it begins and what was acknowledged, in one file, in the order in which it
-// happened. A consumer reads the log, writes down what it got, and lets segments go. In the end, what was read
-// and what is left must be what was acknowledged, in order, each once, and what was in flight.
+// happened. A consumer reads the log, writes down what it got, and lets segments go. In the end, what was
+// read and what is left must be what was acknowledged, in order, each once, and what was in flight.
 
 #include <fcntl.h>
 
@@ -113,7 +113,8 @@ class Writer {
   void append_content() {
     // Two of three are somebody else's too.
     const std::string text = "message " + std::to_string(below(3) == 0 ? engine_() : below(20));
-    const std::string bytes = text + std::string(3000 + static_cast<std::size_t>(below(9000)) / 3000 * 3000, 'm');
+    const std::string bytes =
+        text + std::string(3000 + static_cast<std::size_t>(below(9000)) / 3000 * 3000, 'm');
     const auto reader = read_from_memory(as_bytes(bytes));
     const Result<ContentRef> content = log_.put_content(account(), *reader);
     check(content.status());
@@ -372,7 +373,8 @@ class Account {
 void read_rest(const RedoLog& log, Account& account) {
   const std::vector<Consumer> consumers = log.consumers();
   REQUIRE(consumers.size() == 1);
-  const ReadBack back = read_all_of(log, {.after = consumers[0].position, .until = UINT64_MAX, .account_id = {}});
+  const ReadBack back =
+      read_all_of(log, {.after = consumers[0].position, .until = UINT64_MAX, .account_id = {}});
   REQUIRE_OK(back.failure);
   REQUIRE(back.damages.empty());
   for (const LoggedTransaction& transaction : back.transactions) {
@@ -396,7 +398,8 @@ std::chrono::seconds duration() {
   return std::chrono::seconds(long_tests() ? 900 : 60);
 }
 
-TEST_CASE("R7: processes killed and frozen at random for a minute leave what was acknowledged, in order, once") {
+TEST_CASE(
+    "R7: processes killed and frozen at random for a minute leave what was acknowledged, in order, once") {
   const ScratchDir dir;
   const std::string path = dir.file("redo");
   const std::string diary = dir.file("diary");
