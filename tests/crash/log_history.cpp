@@ -244,6 +244,9 @@ std::string LogHistory::check_consumers(const RedoLog& log) {
       return text("consumer ", name, " is at ", each->second.at_least, " and should be at ",
                   position.at_least);
   }
+  // What it is past must not be written again under the same LSN.
+  for (const auto& [name, position] : found)
+    if (position.at_most > log.end()) return text("consumer ", name, " is behind the end of the log");
   consumers_ = std::move(found);
   const Lsn first = log.segments().front().first_lsn;
   if (first > 1 && first > lowest_consumer().value_or(0) + 1)
