@@ -18,8 +18,8 @@ bool is_unknown(RecordKind kind) { return name_of(kind) == "unknown"; }
 
 }  // namespace
 
-CommittedReader::CommittedReader(SegmentViews segments, ReadRange range, Code hole)
-    : segments_(std::move(segments)), range_(std::move(range)), hole_(hole), position_(range_.after) {}
+CommittedReader::CommittedReader(SegmentViews segments, ReadRange range, Absence absence)
+    : segments_(std::move(segments)), range_(std::move(range)), absence_(absence), position_(range_.after) {}
 
 CommittedReader::~CommittedReader() = default;
 
@@ -40,6 +40,7 @@ Result<bool> CommittedReader::next(LoggedTransaction& transaction) {
       return stopped_;
     }
     if (record.head.kind != RecordKind::commit && record.head.kind != RecordKind::append) continue;
+    if (absence_ == Absence::consumed && began_in_removed(record)) continue;
     if (Status filled = fill(record, transaction); !filled.ok()) return filled;
     return true;
   }
@@ -99,9 +100,16 @@ Status CommittedReader::check_no_hole(const SegmentView& segment) {
   looked_in_front_ = segment_ + 1;
   ReadRange rest = range_;
   rest.after = std::max(rest.after, position_);
-  Status hole = hole_before(segments_, segment_, rest, hole_);
+  const Code code = absence_ == Absence::chosen ? Code::not_found : Code::damaged;
+  Status hole = hole_before(segments_, segment_, rest, code);
   if (!hole.ok()) position_ = segment.header().first_lsn - 1;
   return hole;
+}
+
+bool CommittedReader::began_in_removed(const Record& commit) const {
+  if (commit.head.kind != RecordKind::commit) return false;
+  const Result<EndBody> end = decode_end(commit);
+  return end.ok() && end->begin_sequence < segments_.front()->header().sequence;
 }
 
 Status CommittedReader::fill(const Record& record, LoggedTransaction& transaction) const {

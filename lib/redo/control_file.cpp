@@ -17,7 +17,7 @@ namespace restante::redo {
 namespace {
 
 constexpr std::array<std::uint8_t, 8> kControlMagic = {0x89, 'r', 'e', 'd', 'c', '\r', '\n', 0x1a};
-constexpr std::uint32_t kControlLayout = 3;
+constexpr std::uint32_t kControlLayout = 4;
 constexpr std::uint32_t kLibraryVersion = 0 << 16 | 1 << 8 | 0;
 // What processes that share memory must agree about: byte order, width of a pointer, size of a lock.
 constexpr std::uint32_t kControlAbi = (std::endian::native == std::endian::little ? 1u : 2u) << 24 |
@@ -188,8 +188,9 @@ Status ControlFile::make_page() {
   std::memset(bytes + kept, 0, kControlBytes - kept);
   const Bytes identity = encode_identity(identity_of_this_build(boot_id));
   std::memcpy(bytes, identity.data(), identity.size());
-  page.write_holder.store(kNoOwner);
-  page.sync_holder.store(kNoOwner);
+  for (std::atomic<std::uint32_t>* holder :
+       {&page.write_holder, &page.sync_holder, &page.stage_holder, &page.seal_holder})
+    holder->store(kNoOwner);
   for (os::RobustMutex* lock :
        {&page.write_lock, &page.sync_lock, &page.stage_lock, &page.seal_lock, &page.spare_lock})
     if (Status made = lock->initialize(); !made.ok()) return made;

@@ -180,10 +180,12 @@ struct ControlPage {
   // The lock of the staging area, taken after all others. What lies between `written` and the writer's
   // position is not in the file yet; each byte is at its offset modulo the area's size.
   os::RobustMutex stage_lock;
+  std::atomic<std::uint32_t> stage_holder;
   os::Published<WrittenState> written;
 
   /// Seals and removes segments; taken before the others.
   os::RobustMutex seal_lock;
+  std::atomic<std::uint32_t> seal_holder;
   /// Of who makes a spare segment.
   os::RobustMutex spare_lock;
   os::SharedEvent ended;

@@ -156,35 +156,35 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
     if (!is_sealed || segment.view->last_lsn() > passed) break;
     if (now.us - segment.view->extent().last_time.us < min_age_us) break;
   }
-  std::uint64_t lowest = segments_[kept].header->sequence;
+  // Whoever reads on has not read these; and whoever pinned some reads them again.
+  std::uint64_t read = std::min(segments_[kept].header->sequence, control_->lowest_kept());
+  if (!pins_.empty()) read = std::min(read, *pins_.begin());
+  std::uint64_t needed = lowest_reference(read, UINT64_MAX);
   for (const redo::OpenTable::Entry& open : open_transactions({}, state_.end))
-    lowest = std::min(lowest, open.transaction.sequence);
-  lowest = std::min(lowest, control_->lowest_kept());
-  if (!streams_.empty()) lowest = std::min(lowest, *streams_.begin());
-  if (!pins_.empty()) lowest = std::min(lowest, *pins_.begin());
+    needed = std::min(needed, open.transaction.sequence);
+  if (!streams_.empty()) needed = std::min(needed, *streams_.begin());
   for (const auto& [digest, place] : handed_out_) {
-    if (is_near(place)) lowest = std::min(lowest, place.first_sequence);
+    if (is_near(place)) needed = std::min(needed, place.first_sequence);
   }
-  // What is kept keeps what it refers to, which may refer further back.
-  for (std::size_t i = segments_.size(); i-- > 0 && segments_[i].header->sequence >= lowest;) {
-    const std::uint64_t refers_to =
-        segments_[i].view != nullptr ? segments_[i].lowest_sequence : state_.lowest_sequence;
-    lowest = std::min(lowest, refers_to);
-  }
-  while (kept > 0 && segments_[kept].header->sequence > lowest) --kept;
+  // A begin record refers to content. What else lies beside it has been read, and what that refers to may go:
+  // otherwise transactions that are open at every roll would keep all for ever.
+  needed = std::min(needed, lowest_reference(needed, read));
+  while (kept > 0 && segments_[kept].header->sequence > needed) --kept;
   return kept;
 }
 
-Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_age) {
-  if (Status usable = check_usable(); !usable.ok()) return usable;
-  if (Status left = seal_left_behind(); !left.ok()) return left;
-  (void)seal_pending();
-  const Result<SealHold> sealing = hold_seals();
-  if (!sealing.ok()) return sealing.status();
-  const Result<Hold> held = hold();
-  if (!held.ok()) return held.status();
-  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
-  if (consumers_.consumers.empty()) return std::uint64_t{0};
+// What the records of the segments [from, to) refer to; `from` if to nothing before.
+std::uint64_t RedoLog::Impl::lowest_reference(std::uint64_t from, std::uint64_t to) const {
+  std::uint64_t lowest = from;
+  for (const Segment& segment : segments_) {
+    if (segment.header->sequence < from || segment.header->sequence >= to) continue;
+    lowest = std::min(lowest, segment.view != nullptr ? segment.lowest_sequence : state_.lowest_sequence);
+  }
+  return lowest;
+}
+
+// With the lock: notes which consumers have fallen too far behind.
+Status RedoLog::Impl::mark_lost() {
   bool newly_lost = false;
   redo::ConsumerList list = consumers_;
   for (Consumer& consumer : list.consumers) {
@@ -193,23 +193,90 @@ Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_ag
     consumer.lost = consumer.lost || is_lost;
   }
   // That it is lost is durable before what it needs is gone.
-  if (newly_lost) {
-    if (Status stored = store_consumers(std::move(list)); !stored.ok()) return stored;
-  }
+  return newly_lost ? store_consumers(std::move(list)) : Status();
+}
+
+// With the lock of who removes: which segment is the first to stay, and whom those before it list for
+// `accounts_to_reconcile` while those behind do not.
+Result<RedoLog::Impl::Removal> RedoLog::Impl::plan_removal(std::int64_t min_age_us) {
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
+  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
+  if (Status finished = remove_files(state_.first_sequence); !finished.ok()) return finished;
+  Removal removal{segments_.front().header->sequence, {}};
+  if (consumers_.consumers.empty()) return removal;
+  if (Status marked = mark_lost(); !marked.ok()) return marked;
   update_keep();
-  const std::size_t kept = first_kept(std::chrono::duration_cast<std::chrono::microseconds>(min_age).count());
-  std::uint64_t removed = 0;
-  for (; removed < kept; ++removed) {
-    // The oldest first, so that whatever a crash leaves is without holes.
-    const Status unlinked = io_.unlink_at(directory_->get(), segments_.front().file->name());
-    if (!unlinked.ok() && unlinked.code() != Code::not_found) return unlinked;
-    if (Status synced = io_.fsync(directory_->get()); !synced.ok()) return synced;
-    redo::WriterState state = state_;
-    state.first_sequence = segments_[1].header->sequence;
-    publish(state);
-    drop_removed(state.first_sequence);
+  const std::size_t kept = first_kept(min_age_us);
+  removal.first_kept = segments_[kept].header->sequence;
+  constexpr redo::KindSet kKinds =
+      redo::kind_bit(redo::RecordKind::touch) | redo::kind_bit(redo::RecordKind::append);
+  std::set<std::string> known;
+  for (std::size_t i = segments_.size(); i-- > 0;) {
+    const Segment& segment = segments_[i];
+    if (segment.header->sequence < state_.opened_sequence) break;
+    if (segment.view == nullptr) continue;
+    const Result<std::vector<std::string>> accounts = segment.view->accounts(kKinds);
+    // Nobody reads more of a damaged segment when it stays.
+    if (!accounts.ok() && accounts.status().code() == Code::damaged) continue;
+    if (!accounts.ok()) return accounts.status();
+    for (const std::string& account : *accounts)
+      if (known.insert(account).second && i < kept) removal.touched.push_back(account);
   }
-  return removed;
+  return removal;
+}
+
+// With the lock of who removes: the files of all segments before that one, also those that somebody who died
+// has left.
+Status RedoLog::Impl::remove_files(std::uint64_t first_kept) {
+  const Result<std::vector<os::DirEntry>> entries = io_.list(directory_->get());
+  if (!entries.ok()) return entries.status();
+  std::set<std::uint64_t> going;
+  for (const os::DirEntry& entry : *entries) {
+    const std::optional<std::uint64_t> sequence = redo::sequence_of_name(entry.name);
+    if (sequence && *sequence < first_kept) going.insert(*sequence);
+  }
+  // The oldest first, so that whatever a crash leaves is without holes.
+  for (const std::uint64_t sequence : going) {
+    if (Status gone = io_.unlink_at(directory_->get(), redo::segment_name(sequence)); !gone.ok()) return gone;
+    if (Status synced = io_.fsync(directory_->get()); !synced.ok()) return synced;
+  }
+  return {};
+}
+
+Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_age) {
+  if (Status usable = check_usable(); !usable.ok()) return usable;
+  if (Status left = seal_left_behind(); !left.ok()) return left;
+  (void)seal_pending();
+  const Result<SealHold> sealing = hold_seals();
+  if (!sealing.ok()) return sealing.status();
+  const auto min_age_us = std::chrono::duration_cast<std::chrono::microseconds>(min_age).count();
+  const Result<Removal> removal = plan_removal(min_age_us);
+  if (!removal.ok()) return removal.status();
+  // Without the lock: there may be many, and what stays lists them before what lists them now goes.
+  Lsn noted = 0;
+  for (const std::string& account : removal->touched) {
+    const Result<Lsn> touched = note_touch(account);
+    if (!touched.ok()) return touched.status();
+    noted = std::max(noted, *touched);
+  }
+  if (Status durable = wait_durable(noted); !durable.ok()) return durable;
+
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
+  update_keep();
+  // Somebody may have begun to need some of them.
+  const std::size_t count = segments_.size();
+  const std::size_t still = first_kept(min_age_us);
+  const std::uint64_t kept = std::min(removal->first_kept, segments_[still].header->sequence);
+  if (kept <= state_.first_sequence) return std::uint64_t{0};
+  // First nobody reads them any more; then they go, and if this process dies, with the next removal.
+  redo::WriterState state = state_;
+  state.first_sequence = kept;
+  publish(state);
+  drop_removed(kept);
+  if (Status gone = remove_files(kept); !gone.ok()) return gone;
+  return count - segments_.size();
 }
 
 }  // namespace v0

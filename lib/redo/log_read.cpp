@@ -16,7 +16,10 @@ namespace {
 class LiveCursor final : public TransactionCursor {
  public:
   LiveCursor(std::shared_ptr<RedoLog::Impl> log, ReadRange range)
-      : log_(std::move(log)), range_(std::move(range)) {}
+      : log_(std::move(log)),
+        range_(std::move(range)),
+        absence_(range_.after == 0 ? redo::CommittedReader::Absence::consumed
+                                   : redo::CommittedReader::Absence::unexpected) {}
 
   Result<bool> next(LoggedTransaction& transaction) override {
     if (Status process = log_->check_process(); !process.ok()) return process;
@@ -28,7 +31,7 @@ class LiveCursor final : public TransactionCursor {
         const bool has_more =
             !views->empty() && views->back()->last_lsn() > range_.after && range_.after < range_.until;
         if (!has_more) return false;
-        reader_ = std::make_unique<redo::CommittedReader>(*views, range_);
+        reader_ = std::make_unique<redo::CommittedReader>(*views, range_, absence_);
       }
       Result<bool> more = reader_->next(transaction);
       if (!more.ok() || *more || reader_->is_behind_time()) return more;
@@ -42,6 +45,7 @@ class LiveCursor final : public TransactionCursor {
  private:
   std::shared_ptr<RedoLog::Impl> log_;
   ReadRange range_;
+  const redo::CommittedReader::Absence absence_;
   std::unique_ptr<redo::CommittedReader> reader_;
 };
 

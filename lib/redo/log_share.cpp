@@ -111,6 +111,8 @@ void RedoLog::Impl::complete(Segment& segment, const redo::SegmentHeader& next) 
   extent.first_time = segment.header->created_commit;
   extent.last_time = next.created_commit;
   segment.view = std::make_shared<const redo::RawSegment>(segment.file, segment.header, extent);
+  // Of what others wrote into it nothing is known before it is sealed.
+  segment.lowest_sequence = 0;
 }
 
 void RedoLog::Impl::drop_removed(std::uint64_t first_sequence) {

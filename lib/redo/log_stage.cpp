@@ -22,7 +22,10 @@ constexpr std::uint64_t kFillBytes = 128u << 10;
 }  // namespace
 
 RedoLog::Impl::StageHold::~StageHold() {
-  if (log_ != nullptr) log_->control_->page().stage_lock.unlock();
+  if (log_ == nullptr) return;
+  redo::ControlPage& page = log_->control_->page();
+  page.stage_holder.store(redo::kNoOwner, std::memory_order_relaxed);
+  page.stage_lock.unlock();
 }
 
 Result<RedoLog::Impl::StageHold> RedoLog::Impl::hold_stage() {
@@ -30,13 +33,14 @@ Result<RedoLog::Impl::StageHold> RedoLog::Impl::hold_stage() {
   const os::RobustMutex::Taken taken =
       page.stage_lock.lock_until(std::chrono::steady_clock::now() + options_.deadline);
   if (taken == os::RobustMutex::Taken::no) {
-    return Status(
-        Code::busy,
-        base::cat("a process that writes to the redo log in ", base::escape(path_), " does not go on"),
-        "let that process go on, or end it");
+    return Status(Code::busy,
+                  base::cat("the redo log in ", base::escape(path_), " is being written by ",
+                            control_->name_of(page.stage_holder.load()), ", which does not go on"),
+                  "let that process go on, or end it");
   }
   // What was half written is written again: only the word behind it counts.
   if (taken == os::RobustMutex::Taken::from_the_dead) page.stage_lock.repaired();
+  page.stage_holder.store(control_->slot(), std::memory_order_relaxed);
   return StageHold(*this);
 }
 

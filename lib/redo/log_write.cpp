@@ -194,6 +194,8 @@ Status RedoLog::Impl::roll_now(std::uint64_t min_room, bool may_be_small) {
   next.records = 0;
   next.first_time_us = 0;
   next.last_crc = 0;
+  // Whoever closes marks this one.
+  next.last_is_close_mark = 0;
   publish(next);
   touched_.clear();
   std::erase_if(recent_, [this](const auto& entry) { return !is_near(entry.second); });
@@ -222,18 +224,24 @@ Result<RedoLog::Impl::SealHold> RedoLog::Impl::hold_seals() {
   const os::RobustMutex::Taken taken =
       own.owns_lock() ? page.seal_lock.lock_until(until) : os::RobustMutex::Taken::no;
   if (taken == os::RobustMutex::Taken::no) {
-    return Status(Code::busy, base::cat("somebody seals or removes segments of the redo log in ",
-                                        base::escape(path_), " and does not go on"));
+    return Status(
+        Code::busy,
+        base::cat("segments of the redo log in ", base::escape(path_), " are being sealed or removed by ",
+                  control_->name_of(page.seal_holder.load()), ", which does not go on"),
+        "let that process go on, or end it");
   }
   // What was half sealed is sealed again, what was half removed goes with the next removal.
   if (taken == os::RobustMutex::Taken::from_the_dead) page.seal_lock.repaired();
+  page.seal_holder.store(control_->slot(), std::memory_order_relaxed);
   own.release();
   return SealHold(*this);
 }
 
 RedoLog::Impl::SealHold::~SealHold() {
   if (log_ == nullptr) return;
-  log_->control_->page().seal_lock.unlock();
+  redo::ControlPage& page = log_->control_->page();
+  page.seal_holder.store(redo::kNoOwner, std::memory_order_relaxed);
+  page.seal_lock.unlock();
   log_->seal_mutex_.unlock();
 }
 
@@ -250,6 +258,11 @@ Status RedoLog::Impl::seal_pending() {
   if (!has_to_seal_ || !next(segment)) return {};
   const Result<SealHold> sealing = hold_seals();
   if (!sealing.ok()) return sealing.status();
+  {
+    // Another process may have sealed and removed it meanwhile.
+    const std::lock_guard lock(write_mutex_);
+    if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+  }
   while (next(segment)) {
     const std::string context =
         base::cat("cannot seal segment ", segment.header->sequence, " of the redo log");

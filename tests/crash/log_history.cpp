@@ -60,6 +60,7 @@ bool takes_effect(const LogHistory::Event& event) {
 void LogHistory::closed(Lsn end) {
   durable(end);
   opened_ = end + 1;
+  is_closed_ = true;
 }
 
 std::map<Lsn, LogHistory::Event> LogHistory::open() const {
@@ -78,11 +79,14 @@ std::optional<Lsn> LogHistory::lowest_consumer() const {
   return lowest;
 }
 
-// Segments go one by one: of what all consumers are past, the last ones may be there without what they refer
-// to.
-Lsn LogHistory::first_read(const RedoLog& log) const {
-  const Lsn first = log.segments().front().first_lsn;
-  return first == 1 ? 0 : std::max(first - 1, lowest_consumer().value_or(0));
+Lsn LogHistory::first_kept(const RedoLog& log) { return log.segments().front().first_lsn; }
+
+// What somebody has not read is whole. What all have read is, unless it began in what is removed.
+bool LogHistory::is_readable(const Event& event, const RedoLog& log) const {
+  const Lsn first = first_kept(log);
+  if (event.lsn < first || event.lsn > log.durable_end()) return false;
+  const bool is_owed = first == 1 || event.lsn > lowest_consumer().value_or(0);
+  return is_owed || event.kind != Event::commit || event.begin_lsn >= first;
 }
 
 std::string LogHistory::check_opened(RedoLog& log) {
@@ -101,7 +105,7 @@ std::string LogHistory::settle(const RedoLog& log) {
   if (!doubtful_) return {};
   Event doubtful = *std::exchange(doubtful_, std::nullopt);
   std::string problem;
-  const std::vector<Found> found = read_all(log, first_read(log), {}, problem);
+  const std::vector<Found> found = read_all(log, 0, {}, problem);
   if (!problem.empty()) return problem;
   const std::map<Lsn, Event> open = this->open();
   const std::vector<RedoLog::Unfinished> unfinished = log.unfinished();
@@ -141,12 +145,11 @@ std::string LogHistory::check(const RedoLog& log) const {
 
 std::string LogHistory::check_transactions(const RedoLog& log) const {
   std::string problem;
-  const std::vector<Found> found = read_all(log, first_read(log), {}, problem);
+  const std::vector<Found> found = read_all(log, 0, {}, problem);
   if (!problem.empty()) return problem;
-  const Lsn first = first_read(log);
   std::vector<Event> expected;
   for (const Event& event : events_)
-    if (takes_effect(event) && event.lsn > first && event.lsn <= log.durable_end()) expected.push_back(event);
+    if (takes_effect(event) && is_readable(event, log)) expected.push_back(event);
   for (std::size_t i = 0; i < std::max(expected.size(), found.size()); ++i) {
     if (i == expected.size())
       return text("transaction ", found[i].id, " at ", found[i].lsn, " is one too many");
@@ -161,15 +164,13 @@ std::string LogHistory::check_transactions(const RedoLog& log) const {
 }
 
 std::string LogHistory::check_accounts(const RedoLog& log) const {
-  const Lsn first = first_read(log);
   std::map<std::string, std::vector<std::string>> expected;
   for (const Event& event : events_)
-    if (takes_effect(event) && event.lsn > first && event.lsn <= log.durable_end())
-      expected[event.account].push_back(event.id);
+    if (takes_effect(event) && is_readable(event, log)) expected[event.account].push_back(event.id);
   for (const auto& [account, ids] : expected) {
     std::string problem;
     std::vector<std::string> found;
-    for (const Found& each : read_all(log, first_read(log), account, problem)) found.push_back(each.id);
+    for (const Found& each : read_all(log, 0, account, problem)) found.push_back(each.id);
     if (!problem.empty()) return problem;
     if (found != ids) return text("account ", account, " has other transactions when read alone");
   }
@@ -212,9 +213,10 @@ std::string LogHistory::check_records(const RedoLog& log) const {
 }
 
 std::string LogHistory::check_contents(const RedoLog& log) const {
-  const Lsn first = first_read(log);
+  const Lsn first = first_kept(log);
+  const Lsn owed = first == 1 ? 0 : lowest_consumer().value_or(0);
   for (const Event& event : events_) {
-    if (!event.content || event.lsn <= first) continue;
+    if (!event.content || event.lsn < first || event.lsn <= owed) continue;
     const Result<std::unique_ptr<ContentReader>> reader = log.open_content(*event.content);
     if (!reader.ok()) return text("content of ", event.id, ": ", reader.status().to_string());
     Bytes bytes;
@@ -242,6 +244,9 @@ std::string LogHistory::check_consumers(const RedoLog& log) {
       return text("consumer ", name, " is at ", each->second.at_least, " and should be at ",
                   position.at_least);
   }
+  // What it is past must not be written again under the same LSN.
+  for (const auto& [name, position] : found)
+    if (position.at_most > log.end()) return text("consumer ", name, " is behind the end of the log");
   consumers_ = std::move(found);
   const Lsn first = log.segments().front().first_lsn;
   if (first > 1 && first > lowest_consumer().value_or(0) + 1)
@@ -249,17 +254,18 @@ std::string LogHistory::check_consumers(const RedoLog& log) {
   return {};
 }
 
-// Whoever was touched or appended to since the log was last closed in order, as far as it is kept.
+// Whoever was touched or appended to since the log was last closed in order, kept or not.
 std::string LogHistory::check_reconcile(const RedoLog& log) {
   // The mark that closes is the only record that can have come since.
   const std::optional<Lsn> closing = std::exchange(closing_, std::nullopt);
   if (closing && log.end() > *closing && kind_of(log, log.end()) == "mark") opened_ = log.end() + 1;
   const std::vector<std::string> listed = log.accounts_to_reconcile();
   const std::set<std::string> names(listed.begin(), listed.end());
-  const Lsn first = log.segments().front().first_lsn;
+  if (std::exchange(is_closed_, false) && !names.empty())
+    return text("the log was closed in order, and ", *names.begin(), " is to be reconciled");
   for (const Event& event : events_) {
     const bool counts = event.kind == Event::touch || event.kind == Event::append;
-    if (counts && event.lsn >= std::max(opened_, first) && !names.contains(event.account))
+    if (counts && event.lsn >= opened_ && !names.contains(event.account))
       return text("account ", event.account, " changed at ", event.lsn, " and is not to be reconciled");
   }
   return {};

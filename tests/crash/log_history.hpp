@@ -56,8 +56,9 @@ class LogHistory {
     Lsn at_least = 0;
     Lsn at_most = 0;
   };
-  /// What is read comes behind this.
-  [[nodiscard]] Lsn first_read(const RedoLog& log) const;
+  [[nodiscard]] static Lsn first_kept(const RedoLog& log);
+  /// Whether whoever reads the log from its beginning must find it.
+  [[nodiscard]] bool is_readable(const Event& event, const RedoLog& log) const;
   [[nodiscard]] std::string settle(const RedoLog& log);
   [[nodiscard]] std::string check_transactions(const RedoLog& log) const;
   [[nodiscard]] std::string check_accounts(const RedoLog& log) const;
@@ -74,6 +75,8 @@ class LogHistory {
   /// The first LSN behind the last close in order.
   Lsn opened_ = 1;
   std::optional<Lsn> closing_;
+  /// Nothing was done since it was closed in order.
+  bool is_closed_ = false;
   std::map<Digest, Bytes> contents_;
   std::map<std::string, Position> consumers_;
 };

@@ -57,6 +57,28 @@ std::string LogRun::play_until(std::uint64_t n, const SimulatedDisk::Crash& cras
   return wrong_;
 }
 
+std::string LogRun::play_rolls(std::uint64_t n, const SimulatedDisk::Crash& crash, bool& is_over) {
+  if (!open()) return "the log cannot be opened";
+  disk_.crash_at(n);
+  roll_with_spare(2);
+  close();
+  is_over = !disk_.is_down();
+  disk_.restart_machine(crash);
+  if (wrong_.empty() && open()) roll_with_spare(2);
+  if (log_ && wrong_.empty()) wrong(history_.check(*log_));
+  close();
+  return wrong_;
+}
+
+void LogRun::roll_with_spare(int times) {
+  const std::array<void (LogRun::*)(), 5> steps = {&LogRun::append, &LogRun::maintain,
+                                                   &LogRun::append_content, &LogRun::roll, &LogRun::append};
+  for (int i = 0; i < times; ++i) {
+    for (const auto step : steps)
+      if (wrong_.empty() && !disk_.is_down()) (this->*step)();
+  }
+}
+
 bool LogRun::open() {
   RedoLog::Options options;
   options.create = true;
@@ -371,19 +393,8 @@ void LogRun::housekeeping() {
       if (!synced.ok()) (void)failed(synced, {});
       return;
     }
-    case 1: {
-      const Lsn end = log_->end();
-      tell("roll behind ", end);
-      const Status rolled = log_->roll();
-      if (rolled.ok()) history_.durable(end);
-      if (!rolled.ok()) (void)failed(rolled, {Code::no_space});
-      return;
-    }
-    case 2: {
-      tell("maintain");
-      if (const Status kept = log_->maintain(); !kept.ok()) (void)failed(kept, {Code::no_space});
-      return;
-    }
+    case 1: return roll();
+    case 2: return maintain();
     case 3:
       tell("time goes by");
       clock_.now_us += static_cast<std::int64_t>(below(5'000'000)) - (one_in(4) ? 4'000'000 : 0);
@@ -393,6 +404,22 @@ void LogRun::housekeeping() {
       close();
       if (!disk_.is_down()) (void)open();
   }
+}
+
+void LogRun::roll() {
+  const Lsn end = log_->end();
+  tell("roll behind ", end);
+  const Status rolled = log_->roll();
+  if (rolled.ok()) history_.durable(end);
+  if (!rolled.ok()) (void)failed(rolled, {Code::no_space});
+}
+
+void LogRun::maintain() {
+  const Lsn end = log_->end();
+  tell("maintain");
+  const Status kept = log_->maintain();
+  if (kept.ok()) history_.durable(end);
+  if (!kept.ok()) (void)failed(kept, {Code::no_space});
 }
 
 void LogRun::fill(bool is_full) {

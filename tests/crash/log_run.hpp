@@ -35,6 +35,8 @@ class LogRun {
   /// the run ends before that.
   [[nodiscard]] std::string play_until(std::uint64_t n, const SimulatedDisk::Crash& crash, int steps,
                                        bool& is_over);
+  /// Appends, housekeeping and rolls, with the machine stopping at the n-th change of these.
+  [[nodiscard]] std::string play_rolls(std::uint64_t n, const SimulatedDisk::Crash& crash, bool& is_over);
   /// What happened, for whoever has to find out why.
   [[nodiscard]] const std::string& story() const { return story_; }
 
@@ -76,6 +78,9 @@ class LogRun {
   void touch();
   void consume();
   void housekeeping();
+  void roll();
+  void maintain();
+  void roll_with_spare(int times);
   void trouble();
   void fill(bool is_full);
   void note_durable();

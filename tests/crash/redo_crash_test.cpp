@@ -65,5 +65,22 @@ TEST_CASE("a machine that stops at each change in turn loses no commit of the re
   }
 }
 
+TEST_CASE("a machine that stops at each change of housekeeping and of a roll with a spare loses no commit") {
+  using Survival = SimulatedDisk::Survival;
+  LogRun::Dangers dangers;
+  dangers.kills = dangers.failing_syncs = dangers.full_disks = false;
+  for (const std::uint64_t seed : seeds("rolls", 12, 500)) {
+    for (const Survival names : {Survival::nothing, Survival::everything, Survival::each}) {
+      bool is_over = false;
+      for (std::uint64_t n = 0; !is_over; ++n) {
+        LogRun run(seed, dangers);
+        const std::string wrong = run.play_rolls(n, {Survival::each, names}, is_over);
+        INFO("RESTANTE_CRASH_SEED=" << seed << ", change " << n << "\n" << run.story());
+        REQUIRE(wrong == "");
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace restante::test

@@ -97,6 +97,7 @@ State Protocol::first() const {
   state.deaths = static_cast<std::uint8_t>(scenario_.deaths);
   state.sync_failures = static_cast<std::uint8_t>(scenario_.sync_failures);
   state.write_failures = static_cast<std::uint8_t>(scenario_.write_failures);
+  state.freezes = static_cast<std::uint8_t>(scenario_.freezes);
   for (std::size_t i = 0; i < kMostProcesses; ++i)
     state.processes[i].at = i < scenario_.scripts.size() ? hold : over;
   return state;
@@ -122,10 +123,69 @@ std::vector<State> Protocol::next(const State& state) const {
   for (int number = 0; number < kMostProcesses; ++number) {
     const std::uint8_t at = state.processes[number].at;
     if (at == over || at == dead) continue;
+    freeze(state, number, out);
+    if (state.processes[number].frozen != 0) {
+      if (state.deaths > 0) die(state, number, out);
+      continue;
+    }
     step(state, number, out);
+    give_up(state, number, out);
     if (state.deaths > 0) die(state, number, out);
   }
   return out;
+}
+
+// SIGSTOP at any step, and SIGCONT at any time.
+void Protocol::freeze(const State& state, int number, std::vector<State>& out) const {
+  const bool is_frozen = state.processes[number].frozen != 0;
+  if (!is_frozen && state.freezes == 0) return;
+  State next = state;
+  if (!is_frozen) --next.freezes;
+  next.processes[number].frozen = is_frozen ? 0 : 1;
+  out.push_back(next);
+}
+
+// Whoever gives up is told so, and closes the log: what he holds goes in the order in which the code lets go
+// of it.
+void Protocol::give_up(const State& state, int number, std::vector<State>& out) const {
+  const auto has_frozen = [&](std::uint8_t lock) {
+    for (int i = 0; i < kMostProcesses; ++i)
+      if (is_held_by(lock, i) && state.processes[i].frozen != 0) return true;
+    return false;
+  };
+  State next = state;
+  Process& process = next.processes[number];
+  switch (process.at) {
+    case hold:  // Impl::hold: busy
+      if (!has_frozen(state.write_lock) || op_of(process, number) == Op::done) return;
+      end_op(process, false);
+      break;
+    case full_lock:
+    case through_lock:  // Impl::hold_stage: busy; Hold::~Hold
+      if (!has_frozen(state.stage_lock)) return;
+      if (!is(Broken::gives_up_with_write_lock)) unlock(next.write_lock);
+      end_op(process, false);
+      break;
+    case sync_stage_lock:  // lead_sync: timed_out and not poisoned; the lock goes, the others are woken
+      if (!has_frozen(state.stage_lock)) return;
+      process.failed = 1;
+      process.target_end = process.round_end;
+      process.at = is(Broken::gives_up_with_sync_lock) ? wake_next : sync_unlock;
+      break;
+    case roll_lock:  // sync_now: timed_out
+      if (!has_frozen(state.sync_lock)) return;
+      process.failed = 1;
+      process.at = release;
+      break;
+    case announce:
+    case asleep:  // wait_durable: timed_out
+      if (!has_frozen(state.sync_lock)) return;
+      if (process.at == asleep) --next.waiters[process.serving];
+      end_op(process, false);
+      break;
+    default: return;
+  }
+  out.push_back(next);
 }
 
 // SIGKILL: its locks go to the next one, who is told; whatever it was counted for stays counted.

@@ -29,6 +29,8 @@ struct Scenario {
   int deaths = 0;
   int sync_failures = 0;
   int write_failures = 0;
+  /// SIGSTOP: a process takes no step until it goes on.
+  int freezes = 0;
 };
 
 /// What is left out or done in the wrong order, to see that the invariants notice.
@@ -54,6 +56,8 @@ enum class Broken : std::uint8_t {
   sleeps_by_wrong_round,
   stage_stays_inconsistent,
   believes_first_watermark,
+  gives_up_with_write_lock,
+  gives_up_with_sync_lock,
 };
 
 /// One state. Only bytes, so that states are compared and hashed as they lie.
@@ -81,6 +85,7 @@ struct State {
     std::uint8_t round = 0;
     std::uint8_t round_end = 0;
     std::uint8_t open_lsn = 0;  // the transaction that it began
+    std::uint8_t frozen = 0;
 
     bool operator==(const Process&) const = default;
   };
@@ -107,7 +112,7 @@ struct State {
   std::uint8_t acknowledged = 0;               // the highest
 
   // Not of the log: what may still go wrong.
-  std::uint8_t deaths = 0, sync_failures = 0, write_failures = 0;
+  std::uint8_t deaths = 0, sync_failures = 0, write_failures = 0, freezes = 0;
   Process processes[kMostProcesses];
 
   bool operator==(const State&) const = default;
@@ -138,6 +143,9 @@ class Protocol {
   void step_sync(State& state, Process& process, int number, bool& stays, std::vector<State>& out) const;
   void step_roll(State& state, Process& process, int number, bool& stays) const;
   void step_wake(State& state, Process& process, bool& stays, std::vector<State>& out) const;
+  void freeze(const State& state, int number, std::vector<State>& out) const;
+  /// The deadline of who waits for a lock that a frozen process has.
+  void give_up(const State& state, int number, std::vector<State>& out) const;
   void die(State state, int number, std::vector<State>& out) const;
   void end_op(Process& process, bool ok) const;
   void write_staged(State& state) const;

@@ -23,26 +23,32 @@ std::map<std::string, Scenario> scenarios() {
   const std::vector<Op> transaction{Op::begin, Op::commit};
   const std::vector<Op> roll{Op::roll};
   std::map<std::string, Scenario> all;
-  all["three wait"] = {{append, append, append}, 0, 0, 0};
-  all["two wait, again and again"] = {{twice, {Op::append, Op::append, Op::append}}, 0, 0, 0};
-  all["two, one dies"] = {{twice, append}, 1, 0, 0};
-  all["two, two die"] = {{append, append}, 2, 0, 0};
-  all["a large record, two die"] = {{large, append}, 2, 0, 0};
-  all["a sync fails"] = {{twice, append}, 0, 1, 0};
-  all["a sync fails and one dies"] = {{append, append}, 1, 1, 0};
-  all["a sync fails and one of three dies"] = {{append, append, roll}, 1, 1, 0};
-  all["a write fails"] = {{append, large}, 0, 0, 1};
-  all["a transaction, one dies"] = {{transaction, append}, 1, 0, 0};
-  all["a transaction, two die"] = {{transaction, append}, 2, 0, 0};
-  all["a transaction and a roll, one dies"] = {{transaction, roll}, 1, 0, 0};
-  all["a roll, two die"] = {{roll, append, append}, 2, 0, 0};
-  all["two rolls, one dies"] = {{{Op::append, Op::roll}, {Op::roll, Op::append}}, 1, 0, 0};
+  all["three wait"] = {{append, append, append}, 0, 0, 0, 0};
+  all["two wait, again and again"] = {{twice, {Op::append, Op::append, Op::append}}, 0, 0, 0, 0};
+  all["two, one dies"] = {{twice, append}, 1, 0, 0, 0};
+  all["two, two die"] = {{append, append}, 2, 0, 0, 0};
+  all["a large record, two die"] = {{large, append}, 2, 0, 0, 0};
+  all["a sync fails"] = {{twice, append}, 0, 1, 0, 0};
+  all["a sync fails and one dies"] = {{append, append}, 1, 1, 0, 0};
+  all["a sync fails and one of three dies"] = {{append, append, roll}, 1, 1, 0, 0};
+  all["a write fails"] = {{append, large}, 0, 0, 1, 0};
+  all["a transaction, one dies"] = {{transaction, append}, 1, 0, 0, 0};
+  all["a transaction, two die"] = {{transaction, append}, 2, 0, 0, 0};
+  all["a transaction and a roll, one dies"] = {{transaction, roll}, 1, 0, 0, 0};
+  all["a roll, two die"] = {{roll, append, append}, 2, 0, 0, 0};
+  all["two rolls, one dies"] = {{{Op::append, Op::roll}, {Op::roll, Op::append}}, 1, 0, 0, 0};
   all["more than the staging area holds"] = {
-      {{Op::begin, Op::commit, Op::begin, Op::commit}, append}, 1, 0, 0};
+      {{Op::begin, Op::commit, Op::begin, Op::commit}, append}, 1, 0, 0, 0};
+  all["one is frozen"] = {{twice, append}, 0, 0, 0, 1};
+  all["one is frozen, one has a large record"] = {{large, twice}, 0, 0, 0, 1};
+  all["one is frozen, one rolls"] = {{append, {Op::roll, Op::append}}, 0, 0, 0, 1};
+  all["a transaction, one is frozen"] = {{transaction, append}, 0, 0, 0, 1};
+  all["one is frozen and one dies"] = {{append, append}, 1, 0, 0, 1};
+  all["two are frozen"] = {{append, append}, 0, 0, 0, 2};
   if (!long_tests()) return all;
   // Millions of states each.
-  all["three, one dies"] = {{append, append, append}, 1, 0, 0};
-  all["a write fails, three"] = {{append, large, append}, 0, 0, 1};
+  all["three, one dies"] = {{append, append, append}, 1, 0, 0, 0};
+  all["a write fails, three"] = {{append, large, append}, 0, 0, 1, 0};
   return all;
 }
 
@@ -92,6 +98,8 @@ TEST_CASE("R7: the model finds every step of the protocol that is left out or ou
       {Broken::sleeps_by_wrong_round, "three wait"},
       {Broken::stage_stays_inconsistent, "two, one dies"},
       {Broken::believes_first_watermark, "a write fails"},
+      {Broken::gives_up_with_write_lock, "one is frozen, one has a large record"},
+      {Broken::gives_up_with_sync_lock, "one is frozen, one has a large record"},
   };
   const std::map<std::string, Scenario> all = scenarios();
   for (const Mutation& mutation : mutations) {

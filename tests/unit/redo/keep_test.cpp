@@ -1,6 +1,9 @@
 // R10: consumers, and which segments go.
 
+#include <algorithm>
+
 #include "redo/consumers.hpp"
+#include "redo/segment_view.hpp"
 #include "redo_test.hpp"
 
 namespace restante::test {
@@ -51,6 +54,111 @@ TEST_CASE("R10: segments go when every consumer is past them") {
   REQUIRE_CODE(log->remove_consumer("slow"), not_found);
   CHECK(remove_now(*log) == 2);
   CHECK(log->verify()->damages.empty());
+}
+
+/// A log of five segments in which every transaction ends in the segment behind that in which it began.
+std::vector<std::string> make_interlocked(RedoLog& log) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(std::to_string(i));
+    Result<Transaction> transaction = begin(log, "alice", ids.back());
+    REQUIRE_OK(transaction);
+    REQUIRE_OK(log.roll());
+    REQUIRE_OK(transaction->commit({}, Sync::durable));
+  }
+  return ids;
+}
+
+TEST_CASE("R10: transactions that are open at every roll do not keep what has been read") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  const RedoLog::Options options = options_with(clock);
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
+  REQUIRE_OK(log);
+  const std::vector<std::string> ids = make_interlocked(*log);
+  REQUIRE_OK(log->set_consumer("target", log->end()));
+  CHECK(remove_now(*log) == 2);
+  // The last one is whole, because its commit lies in the current segment; the one before began in what stays
+  // for that, and ended there too; nothing is left of what both lack.
+  CHECK(log->segments().front().sequence == 3);
+  const ReadBack back = read_all_of(*log);
+  CHECK(back.damages.empty());
+  CHECK(back.ids == std::vector<std::string>{ids[2], ids[3]});
+  // Who asks for a place is told what is missing behind it.
+  const Lsn first = log->segments().front().first_lsn;
+  CHECK(read_all_of(*log, {.after = first - 1, .until = UINT64_MAX, .account_id = {}}).damages.size() == 1);
+  CHECK(read_all_of(*log, {.after = 0, .until = UINT64_MAX, .account_id = "alice"}).ids == back.ids);
+}
+
+TEST_CASE("R10: a removal that failed half way is finished by the next one, and readers miss nothing") {
+  const ManualClock clock;
+  for (std::uint64_t n = 1;; ++n) {
+    const MemoryDir dir;
+    FaultyIo io;
+    redo::OpenHooks hooks;
+    hooks.io = &io;
+    Result<RedoLog> log = redo::open_log(dir.file("redo"), options_with(clock), hooks);
+    REQUIRE_OK(log);
+    for (int i = 0; i < 4; ++i) {
+      REQUIRE_OK(append(*log, "alice", std::to_string(i)));
+      REQUIRE_OK(log->roll());
+    }
+    REQUIRE_OK(log->set_consumer("target", log->end()));
+    io.fail(n, Fault::io_error, [](Call call) { return call == Call::unlink || call == Call::list; });
+    const Result<std::uint64_t> first = log->remove_consumed(std::chrono::seconds(0));
+    if (!io.fired()) {
+      REQUIRE_OK(first);
+      CHECK(*first == 4);
+      REQUIRE(n > 5);
+      break;
+    }
+    REQUIRE_CODE(first, io);
+    io.heal();
+    CHECK(read_all_of(*log).damages.empty());
+    REQUIRE_OK(log->remove_consumed(std::chrono::seconds(0)));
+    CHECK(log->segments().front().sequence == 5);
+    for (std::uint64_t sequence = 1; sequence <= 4; ++sequence)
+      CHECK_FALSE(std::filesystem::exists(dir.file("redo") + "/" + redo::segment_name(sequence)));
+    CHECK(read_all_of(*log).damages.empty());
+  }
+}
+
+TEST_CASE("R9: whoever was touched or appended to since the last close is reconciled, kept or not") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  const RedoLog::Options options = options_with(clock);
+  {
+    Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
+    REQUIRE_OK(log);
+    REQUIRE_OK(append(*log, "closed", "0"));
+  }
+  const std::string crashed = dir.file("crashed");
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
+  REQUIRE_OK(log);
+  REQUIRE_OK(log->roll());
+  REQUIRE_OK(log->touch("touched"));
+  REQUIRE_OK(append(*log, "appended", "1"));
+  REQUIRE_OK(begin(*log, "begun", "2")->commit());
+  const Lsn before = log->end();
+  // Twice: what was carried on is carried on again.
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE_OK(log->roll());
+    REQUIRE_OK(append(*log, "late", std::to_string(i)));
+    REQUIRE_OK(log->roll());
+    REQUIRE_OK(log->set_consumer("target", log->end()));
+    CHECK(remove_now(*log) >= 2);
+  }
+  CHECK(log->segments().front().first_lsn > before);
+  copy_log(dir.file("redo"), crashed);
+  const std::vector<std::string> listed = RedoLog::open(crashed, options)->accounts_to_reconcile();
+  for (const char* account : {"touched", "appended", "late"})
+    CHECK(std::count(listed.begin(), listed.end(), account) == 1);
+  CHECK(std::count(listed.begin(), listed.end(), "begun") == 0);
+  // Nothing is noted twice, and a log that was closed carries nothing on.
+  log = Status(Code::internal, "closed");
+  log = RedoLog::open(dir.file("redo"), options);
+  REQUIRE_OK(log);
+  CHECK(log->accounts_to_reconcile().empty());
 }
 
 TEST_CASE("R10: an open transaction keeps the segment in which it began, its end keeps it too") {
