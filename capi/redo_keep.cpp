@@ -19,12 +19,6 @@ restante_segment segment_to_c(const SegmentInfo& found) {
   return segment;
 }
 
-/// A log has a segment always: none means that it could not be looked at, and reading it says why.
-Status list_segments(const RedoLog& log, std::vector<SegmentInfo>& out) {
-  out = log.segments();
-  return out.empty() ? log.records({}).status() : Status();
-}
-
 restante_consumer consumer_to_c(const Consumer& found) {
   restante_consumer consumer{};
   consumer.struct_size = sizeof consumer;
@@ -47,9 +41,9 @@ std::int32_t restante_redo_segments(restante_redo* redo, restante_segment_functi
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    std::vector<SegmentInfo> segments;
-    if (Status failed = list_segments(*log, segments); !failed.ok()) return failed;
-    return tell_each(segments, each, user_data, "segment callback", segment_to_c);
+    const Result<std::vector<SegmentInfo>> segments = log->segments();
+    if (!segments.ok()) return segments.status();
+    return tell_each(*segments, each, user_data, "segment callback", segment_to_c);
   });
 }
 
@@ -58,22 +52,31 @@ std::int32_t restante_redo_consumers(restante_redo* redo, restante_consumer_func
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    return tell_each(log->consumers(), each, user_data, "consumer callback", consumer_to_c);
+    const Result<std::vector<Consumer>> consumers = log->consumers();
+    if (!consumers.ok()) return consumers.status();
+    return tell_each(*consumers, each, user_data, "consumer callback", consumer_to_c);
   });
 }
 
-std::int32_t restante_redo_set_consumer(restante_redo* redo, const restante_consumer* consumer,
+std::int32_t restante_redo_set_consumer(restante_redo* redo, restante_view name, std::uint64_t position,
                                         restante_error** out_error) {
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (Status null = require(consumer, "consumer"); !null.ok()) return null;
-    restante_consumer given;
-    if (Status wrong = read_struct(consumer, "restante_consumer", given); !wrong.ok()) return wrong;
-    std::string_view name;
-    if (Status wrong = read_view(given.name, "restante_consumer.name", name); !wrong.ok()) return wrong;
-    return log->set_consumer(name, given.position, given.max_bytes,
-                             duration_of<std::chrono::seconds>(given.max_age_seconds));
+    std::string_view given;
+    if (Status wrong = read_view(name, "name", given); !wrong.ok()) return wrong;
+    return log->set_consumer(given, position);
+  });
+}
+
+std::int32_t restante_redo_limit_consumer(restante_redo* redo, restante_view name, std::uint64_t max_bytes,
+                                          std::uint64_t max_age_seconds, restante_error** out_error) {
+  return guarded(out_error, [&]() -> Status {
+    RedoLog* log = nullptr;
+    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
+    std::string_view given;
+    if (Status wrong = read_view(name, "name", given); !wrong.ok()) return wrong;
+    return log->limit_consumer(given, max_bytes, duration_of<std::chrono::seconds>(max_age_seconds));
   });
 }
 

@@ -109,7 +109,7 @@ ReadRange RedoRange::in(const RedoSource& source) const {
   range.until = last_lsn_.value_or(UINT64_MAX);
   if (source.log() != nullptr) range.until = std::min(range.until, source.log()->end());
   if (first_lsn_) range.after = *first_lsn_ - 1;
-  const std::vector<SegmentInfo> segments = source.segments();
+  const std::vector<SegmentInfo> segments = require(source.segments());
   if (first_sequence_)
     range.after = std::max(range.after, segment_of(segments, "--from-seq", *first_sequence_).first_lsn - 1);
   if (last_sequence_) {

@@ -26,8 +26,9 @@ class RedoSource {
     return std::get_if<restante::RedoSegments>(&from_);
   }
 
-  [[nodiscard]] std::vector<restante::SegmentInfo> segments() const {
-    return std::visit([](const auto& from) { return from.segments(); }, from_);
+  [[nodiscard]] restante::Result<std::vector<restante::SegmentInfo>> segments() const {
+    using Segments = restante::Result<std::vector<restante::SegmentInfo>>;
+    return std::visit([](const auto& from) -> Segments { return from.segments(); }, from_);
   }
   [[nodiscard]] restante::Result<std::unique_ptr<restante::RedoLog::RecordCursor>> records(
       const restante::ReadRange& range) const {

@@ -224,7 +224,7 @@ void RedoStat::show_consumers(Program& program, const RedoLog& log,
                               const std::vector<SegmentInfo>& segments) const {
   program.answer["consumers"] = Json::array();
   Table table = right_table({"READER", "POSITION", "RECORDS BEHIND", "KEEPS", "SIZE", ""});
-  for (const Consumer& consumer : log.consumers()) {
+  for (const Consumer& consumer : require(log.consumers())) {
     const Behind behind = behind_of(consumer, log, segments);
     table.add({printable(consumer.name), number(consumer.position), number(behind.records),
                counted(behind.segments, "segment"), byte_size(behind.bytes), consumer.lost ? "lost" : ""});
@@ -245,7 +245,7 @@ Exit RedoStat::run(Program& program) {
   watch_for_stop();
   RedoLog log = open_log(program, "restante redo stat");
   require_known(program, log, range_.accounts());
-  const std::vector<SegmentInfo> segments = log.segments();
+  const std::vector<SegmentInfo> segments = require(log.segments());
   RedoCounts counts(range_.newest(segments));
   DamageNotes damages(program);
   const Walked walked = for_each_record(program, RedoSource(log), range_, {}, damages,

@@ -31,8 +31,8 @@
 ///
 /// **Failures.** After a failed write or fsync the log is `poisoned`, in every process: nothing is
 /// acknowledged any more and only closing is left; when all have closed it, reopening recovers. `no_space`
-/// comes only from `put_content`, `begin`, `append` and `touch`, with nothing written that anyone will see, and
-/// from rolls and the keeping of segments; room for every open transaction's end is reserved.
+/// comes only from `put_content`, `begin`, `append` and `touch`, with nothing written that anyone will see,
+/// and from rolls and the keeping of segments; room for every open transaction's end is reserved.
 ///
 /// **What a crash leaves.** Everything whose call returned success with `Sync::durable` is there in order;
 /// what was in flight is there whole or not at all. Opening finds the end (R8), never appends behind a torn
@@ -339,7 +339,8 @@ class RedoLog {
   [[nodiscard]] Lsn durable_end() const noexcept;
   /// The segment being written.
   [[nodiscard]] std::uint64_t sequence() const noexcept;
-  [[nodiscard]] std::vector<SegmentInfo> segments() const;
+  /// Oldest first; the last is the segment being written.
+  [[nodiscard]] Result<std::vector<SegmentInfo>> segments() const;
 
   // --- Writing --------------------------------------------------------------------------------------
 
@@ -436,17 +437,20 @@ class RedoLog {
 
   // --- Keeping segments -----------------------------------------------------------------------------
 
-  /// Registers or moves a consumer; positions only grow. Durable when it returns. Past a limit (see
-  /// `Consumer`) it keeps nothing any more; mail is never refused for it.
-  Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes = 0,
-                      std::chrono::seconds max_age = std::chrono::seconds(0));
+  /// Registers a consumer, without limits, or moves it; positions only grow. Durable when it returns.
+  Status set_consumer(std::string_view name, Lsn position);
+  /// How far it may be behind, see `Consumer`; it stays so when it moves. Past a limit it keeps nothing any
+  /// more; mail is never refused for it. `not_found` if there is no such consumer. Durable when it returns.
+  Status limit_consumer(std::string_view name, std::uint64_t max_bytes,
+                        std::chrono::seconds max_age = std::chrono::seconds(0));
   Status remove_consumer(std::string_view name);
-  [[nodiscard]] std::vector<Consumer> consumers() const;
-  /// Removes sealed segments that all consumers are past and that nothing which is open or which some consumer
-  /// has not read refers to; with no consumer registered, nothing. What all have read and what stays may lack
-  /// its beginning then: reading from 0 leaves it out, reading from a place in it reports `not_found`. Accounts
-  /// that only the removed segments list for `accounts_to_reconcile` are touched again. Segments younger than `min_age` stay (seed:
-  /// archived logs younger than an hour are copied, not moved). Returns how many went.
+  [[nodiscard]] Result<std::vector<Consumer>> consumers() const;
+  /// Removes sealed segments that all consumers are past and that nothing which is open or which some
+  /// consumer has not read refers to; with no consumer registered, nothing. What all have read and what stays
+  /// may lack its beginning then: reading from 0 leaves it out, reading from a place in it reports
+  /// `not_found`. Accounts that only the removed segments list for `accounts_to_reconcile` are touched again.
+  /// Segments younger than `min_age` stay (seed: archived logs younger than an hour are copied, not moved).
+  /// Returns how many went.
   [[nodiscard]] Result<std::uint64_t> remove_consumed(std::chrono::seconds min_age);
 
   struct Impl;

@@ -337,7 +337,9 @@ Status Session::Impl::check_packs() const {
 // Before anything is read, so that the log keeps all that this session will refer to.
 Status Session::Impl::register_consumer() {
   const std::string name = consumer_name(target.id);
-  for (const Consumer& consumer : options.log->consumers())
+  const Result<std::vector<Consumer>> consumers = options.log->consumers();
+  if (!consumers.ok()) return consumers.status();
+  for (const Consumer& consumer : *consumers)
     if (consumer.name == name) return {};
   return options.log->set_consumer(name, 0);
 }

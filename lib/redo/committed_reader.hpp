@@ -11,9 +11,9 @@ namespace restante::redo {
 
 /// Joins each commit with its begin, fills in what was assigned, hands out transactions in commit order.
 /// The begin of a transaction may lie before `range.after`, in any of `segments`; where it is in none,
-/// the answer is `not_found` for that transaction, and calling again goes on behind it. So does `damaged`, and
-/// what is answered where segments are missing.
-/// A record of an unknown kind that is required is `unsupported`, and every later call says so again.
+/// the answer is `not_found` for that transaction, and calling again goes on behind it. So does `damaged`,
+/// and what is answered where segments are missing. A record of an unknown kind that is required is
+/// `unsupported`, and every later call says so again.
 class CommittedReader final : public TransactionCursor {
  public:
   /// Why segments may be missing.

@@ -23,6 +23,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -309,7 +310,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
 
   // --- log_read.cpp ---------------------------------------------------------------------------------
   [[nodiscard]] Result<redo::SegmentViews> views();
-  [[nodiscard]] std::vector<SegmentInfo> segment_infos();
+  [[nodiscard]] Result<std::vector<SegmentInfo>> segment_infos();
   [[nodiscard]] Result<std::unique_ptr<TransactionCursor>> read(const ReadRange& range);
   [[nodiscard]] Result<std::unique_ptr<RecordCursor>> records(const ReadRange& range);
   /// `not_found` if what follows `after` has been removed.
@@ -321,10 +322,11 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<LogVerification> verify(const VerifyOptions& options);
 
   // --- log_keep.cpp ---------------------------------------------------------------------------------
-  [[nodiscard]] Status set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes,
-                                    std::chrono::seconds max_age);
+  [[nodiscard]] Status set_consumer(std::string_view name, Lsn position);
+  [[nodiscard]] Status limit_consumer(std::string_view name, std::uint64_t max_bytes,
+                                      std::chrono::seconds max_age);
   [[nodiscard]] Status remove_consumer(std::string_view name);
-  [[nodiscard]] std::vector<Consumer> consumers();
+  [[nodiscard]] Result<std::vector<Consumer>> consumers();
   [[nodiscard]] Result<std::uint64_t> remove_consumed(std::chrono::seconds min_age);
   /// With the lock, as all below.
   [[nodiscard]] Status load_lists();
@@ -339,7 +341,9 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Status store_consumers(redo::ConsumerList list);
   [[nodiscard]] std::size_t first_kept(std::int64_t min_age_us) const;
   [[nodiscard]] std::uint64_t lowest_reference(std::uint64_t from, std::uint64_t to) const;
+  [[nodiscard]] Status change_consumers(const std::function<Status(std::vector<Consumer>&)>& change);
   [[nodiscard]] bool is_past_limit(const Consumer& consumer) const;
+  [[nodiscard]] bool is_all_there(const Consumer& consumer) const;
   [[nodiscard]] std::uint64_t bytes_behind(Lsn position) const;
   /// Of the newest record in the oldest segment that is not behind it; nothing if it has them all.
   [[nodiscard]] std::optional<Time> oldest_behind(Lsn position) const;

@@ -33,13 +33,23 @@ class Pin final : public redo::SegmentPin {
   std::uint64_t sequence_;
 };
 
+Status no_consumer(std::string_view name) {
+  return Status(Code::not_found, base::cat("the redo log has no consumer ", base::escape(name)));
+}
+
 }  // namespace
 
-Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes,
-                                   std::chrono::seconds max_age) {
+Status RedoLog::Impl::change_consumers(const std::function<Status(std::vector<Consumer>&)>& change) {
+  const Result<Hold> held = hold();
+  if (!held.ok()) return held.status();
+  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
+  redo::ConsumerList list = consumers_;
+  if (Status changed = change(list.consumers); !changed.ok()) return changed;
+  return store_consumers(std::move(list));
+}
+
+Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
-  if (max_age.count() < 0 || max_age > redo::kMostConsumerAge)
-    return Status(Code::invalid_argument, "the age limit of a consumer must be 0 to a thousand years");
   if (name.empty() || name.size() > kMaxNameBytes) {
     return Status(Code::invalid_argument, "the name of a consumer must be 1 to 255 bytes long");
   }
@@ -50,39 +60,50 @@ Status RedoLog::Impl::set_consumer(std::string_view name, Lsn position, std::uin
   }
   // What a consumer says it is past must not be written again under the same LSN.
   if (Status durable = wait_durable(position); !durable.ok()) return durable;
-  const Result<Hold> held = hold();
-  if (!held.ok()) return held.status();
-  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
-  redo::ConsumerList list = consumers_;
-  auto entry = std::find_if(list.consumers.begin(), list.consumers.end(),
-                            [&](const Consumer& consumer) { return consumer.name == name; });
-  if (entry == list.consumers.end()) {
-    entry = list.consumers.insert(entry, Consumer{std::string(name), 0, 0, {}, false});
-  }
-  if (position < entry->position) {
-    return Status(Code::invalid_argument, base::cat("consumer ", base::escape(name), " is at ",
-                                                    entry->position, " and cannot go back to ", position));
-  }
-  entry->position = position;
-  entry->max_bytes = max_bytes;
-  entry->max_age = max_age;
-  // It has caught up with what is kept.
-  if (position + 1 >= segments_.front().header->first_lsn) entry->lost = false;
-  std::sort(list.consumers.begin(), list.consumers.end(),
-            [](const Consumer& a, const Consumer& b) { return a.name < b.name; });
-  return store_consumers(std::move(list));
+  return change_consumers([&](std::vector<Consumer>& consumers) -> Status {
+    auto entry = std::lower_bound(
+        consumers.begin(), consumers.end(), name,
+        [](const Consumer& consumer, std::string_view value) { return consumer.name < value; });
+    if (entry == consumers.end() || entry->name != name)
+      entry = consumers.insert(entry, Consumer{.name = std::string(name)});
+    if (position < entry->position) {
+      return Status(Code::invalid_argument, base::cat("consumer ", base::escape(name), " is at ",
+                                                      entry->position, " and cannot go back to ", position));
+    }
+    entry->position = position;
+    if (is_all_there(*entry)) entry->lost = false;
+    return {};
+  });
+}
+
+Status RedoLog::Impl::limit_consumer(std::string_view name, std::uint64_t max_bytes,
+                                     std::chrono::seconds max_age) {
+  if (Status usable = check_usable(); !usable.ok()) return usable;
+  if (max_age.count() < 0 || max_age > redo::kMostConsumerAge)
+    return Status(Code::invalid_argument, "the age limit of a consumer must be 0 to a thousand years");
+  return change_consumers([&](std::vector<Consumer>& consumers) -> Status {
+    for (Consumer& consumer : consumers) {
+      if (consumer.name != name) continue;
+      consumer.max_bytes = max_bytes;
+      consumer.max_age = max_age;
+      if (is_all_there(consumer)) consumer.lost = false;
+      return {};
+    }
+    return no_consumer(name);
+  });
 }
 
 Status RedoLog::Impl::remove_consumer(std::string_view name) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
-  const Result<Hold> held = hold();
-  if (!held.ok()) return held.status();
-  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
-  redo::ConsumerList list = consumers_;
-  if (std::erase_if(list.consumers, [&](const Consumer& consumer) { return consumer.name == name; }) == 0) {
-    return Status(Code::not_found, base::cat("the redo log has no consumer ", base::escape(name)));
-  }
-  return store_consumers(std::move(list));
+  return change_consumers([&](std::vector<Consumer>& consumers) {
+    const auto removed = std::erase_if(consumers, [&](const Consumer& one) { return one.name == name; });
+    return removed == 0 ? no_consumer(name) : Status();
+  });
+}
+
+// Nothing behind its position was removed.
+bool RedoLog::Impl::is_all_there(const Consumer& consumer) const {
+  return consumer.position + 1 >= segments_.front().header->first_lsn;
 }
 
 bool RedoLog::Impl::is_past_limit(const Consumer& consumer) const {
@@ -129,12 +150,16 @@ Status RedoLog::Impl::store_consumers(redo::ConsumerList list) {
   return {};
 }
 
-std::vector<Consumer> RedoLog::Impl::consumers() {
+Result<std::vector<Consumer>> RedoLog::Impl::consumers() {
   const Result<Hold> held = hold();
-  // A log that failed still tells what it knows.
   std::unique_lock<os::TimedMutex> own(write_mutex_, std::defer_lock);
-  if (!held.ok()) own.lock();
-  if (held.ok()) (void)load_lists();
+  if (held.ok()) {
+    if (Status loaded = load_lists(); !loaded.ok()) return loaded;
+  } else {
+    // A log that failed still tells what it knows.
+    if (held.status().code() != Code::poisoned) return held.status();
+    own.lock();
+  }
   std::vector<Consumer> list = consumers_.consumers;
   for (Consumer& consumer : list) {
     if (is_past_limit(consumer)) consumer.lost = true;

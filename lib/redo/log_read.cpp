@@ -49,6 +49,22 @@ class LiveCursor final : public TransactionCursor {
   std::unique_ptr<redo::CommittedReader> reader_;
 };
 
+/// Records of a log that stays open as long as they are read.
+class LiveRecords final : public RedoLog::RecordCursor {
+ public:
+  LiveRecords(std::shared_ptr<RedoLog::Impl> log, std::unique_ptr<RedoLog::RecordCursor> records)
+      : log_(std::move(log)), records_(std::move(records)) {}
+
+  Result<bool> next(RecordInfo& record) override {
+    if (Status process = log_->check_process(); !process.ok()) return process;
+    return records_->next(record);
+  }
+
+ private:
+  std::shared_ptr<RedoLog::Impl> log_;
+  std::unique_ptr<RedoLog::RecordCursor> records_;
+};
+
 bool is_end(redo::RecordKind kind) {
   return kind == redo::RecordKind::commit || kind == redo::RecordKind::append;
 }
@@ -123,10 +139,10 @@ Result<redo::SegmentViews> RedoLog::Impl::views() {
   return views;
 }
 
-std::vector<SegmentInfo> RedoLog::Impl::segment_infos() {
+Result<std::vector<SegmentInfo>> RedoLog::Impl::segment_infos() {
   const Result<redo::SegmentViews> all = views();
+  if (!all.ok()) return all.status();
   std::vector<SegmentInfo> infos;
-  if (!all.ok()) return infos;
   infos.reserve(all->size());
   for (const std::shared_ptr<const redo::SegmentView>& view : *all) infos.push_back(view->info());
   // The last one with what is written and not durable yet.
@@ -167,7 +183,9 @@ Result<std::unique_ptr<RedoLog::RecordCursor>> RedoLog::Impl::records(const Read
   }
   Result<redo::SegmentViews> all = views();
   if (!all.ok()) return all.status();
-  return redo::read_records(std::move(*all), range, Code::damaged);
+  Result<std::unique_ptr<RecordCursor>> records = redo::read_records(std::move(*all), range, Code::damaged);
+  if (!records.ok()) return records.status();
+  return std::unique_ptr<RecordCursor>(std::make_unique<LiveRecords>(shared_from_this(), std::move(*records)));
 }
 
 Result<LogVerification> RedoLog::Impl::verify(const VerifyOptions& options) {

@@ -22,7 +22,7 @@ std::optional<Continuation> RedoLog::continues() const {
 Lsn RedoLog::end() const noexcept { return impl_->control_->page().writer.load().end; }
 Lsn RedoLog::durable_end() const noexcept { return impl_->control_->page().durable.load().lsn; }
 std::uint64_t RedoLog::sequence() const noexcept { return impl_->control_->page().writer.load().sequence; }
-std::vector<SegmentInfo> RedoLog::segments() const { return impl_->segment_infos(); }
+Result<std::vector<SegmentInfo>> RedoLog::segments() const { return impl_->segment_infos(); }
 
 Result<ContentRef> RedoLog::put_content(std::string_view account_id, ContentReader& content) {
   return impl_->put_content(account_id, content);
@@ -67,12 +67,14 @@ Result<std::unique_ptr<ContentReader>> RedoLog::open_content(const ContentRef& c
 Result<Lsn> RedoLog::lsn_at(Time time) const { return impl_->lsn_at(time); }
 Result<LogVerification> RedoLog::verify(const VerifyOptions& options) const { return impl_->verify(options); }
 
-Status RedoLog::set_consumer(std::string_view name, Lsn position, std::uint64_t max_bytes,
-                             std::chrono::seconds max_age) {
-  return impl_->set_consumer(name, position, max_bytes, max_age);
+Status RedoLog::set_consumer(std::string_view name, Lsn position) {
+  return impl_->set_consumer(name, position);
+}
+Status RedoLog::limit_consumer(std::string_view name, std::uint64_t max_bytes, std::chrono::seconds max_age) {
+  return impl_->limit_consumer(name, max_bytes, max_age);
 }
 Status RedoLog::remove_consumer(std::string_view name) { return impl_->remove_consumer(name); }
-std::vector<Consumer> RedoLog::consumers() const { return impl_->consumers(); }
+Result<std::vector<Consumer>> RedoLog::consumers() const { return impl_->consumers(); }
 Result<std::uint64_t> RedoLog::remove_consumed(std::chrono::seconds min_age) {
   return impl_->remove_consumed(min_age);
 }

@@ -227,8 +227,8 @@ const std::vector<RedoSegments::LeftOut>& RedoSegments::left_out() const noexcep
 
 Result<std::unique_ptr<TransactionCursor>> RedoSegments::read(const ReadRange& range) const {
   if (Status possible = redo::check_no_kinds(range); !possible.ok()) return possible;
-  auto reader = std::make_unique<redo::CommittedReader>(impl_->segments, range,
-                                                        redo::CommittedReader::Absence::chosen);
+  auto reader =
+      std::make_unique<redo::CommittedReader>(impl_->segments, range, redo::CommittedReader::Absence::chosen);
   return std::unique_ptr<TransactionCursor>(
       std::make_unique<Announcing<TransactionCursor, LoggedTransaction>>(impl_, std::move(reader)));
 }

@@ -46,7 +46,7 @@ struct Scanner::Impl {
   Result<Known> load(const std::string& account_id);
   Result<Known> load_file(const std::string& account_id);
   Result<Known> rebuild(const std::string& account_id);
-  [[nodiscard]] bool is_part_of_log(const LogPosition& position) const;
+  [[nodiscard]] Result<bool> is_part_of_log(const LogPosition& position) const;
   // Whether there was anything to apply.
   Result<bool> replay(stores::ScanState& state, Lsn until);
   Status note_deleted_in_log(stores::ScanState& state);
@@ -106,7 +106,9 @@ Result<Scanner::Impl::Known> Scanner::Impl::load(const std::string& account_id) 
 Result<Scanner::Impl::Known> Scanner::Impl::load_file(const std::string& account_id) {
   Result<stores::ScanState> state = states.load(account_id);
   if (!state.ok()) return state.status();
-  if (!is_part_of_log(state->position)) {
+  const Result<bool> is_part = is_part_of_log(state->position);
+  if (!is_part.ok()) return is_part.status();
+  if (!*is_part) {
     return Status(Code::not_found, "the state is of another log, or of a history that was lost");
   }
   Known known;
@@ -116,17 +118,19 @@ Result<Scanner::Impl::Known> Scanner::Impl::load_file(const std::string& account
   const Result<bool> changed = replay(known.state, log.end());
   if (!changed.ok()) return changed.status();
   // The position alone is not worth a new file, but for one a segment: the log may drop what is behind it.
-  const std::vector<SegmentInfo> segments = log.segments();
-  known.stale = *changed || (!segments.empty() && before < segments.back().first_lsn);
+  const Result<std::vector<SegmentInfo>> segments = log.segments();
+  if (!segments.ok()) return segments.status();
+  known.stale = *changed || before < segments->back().first_lsn;
   return known;
 }
 
 // Whether a state at `position` plus what this log holds behind it is the state at the log's end. A log that
 // goes on after a disaster (R5) continues a history up to the fork; what a state saw behind that is void.
-bool Scanner::Impl::is_part_of_log(const LogPosition& position) const {
-  const std::vector<SegmentInfo> segments = log.segments();
+Result<bool> Scanner::Impl::is_part_of_log(const LogPosition& position) const {
   if (position.lsn > log.end()) return false;
-  if (!segments.empty() && segments.front().first_lsn > position.lsn + 1) return false;
+  const Result<std::vector<SegmentInfo>> segments = log.segments();
+  if (!segments.ok()) return segments.status();
+  if (segments->front().first_lsn > position.lsn + 1) return false;
   if (position.log == log.id() && position.incarnation == log.incarnation()) return true;
   const std::optional<Continuation> continues = log.continues();
   return continues && position.log == continues->parent.log &&

@@ -120,14 +120,10 @@ static void check_one_message(const restante_ops *ops, const char *id, uint32_t 
 
 /* Registers a consumer that is past everything, and removes what lies before the segment being written. */
 static void remove_old_segments(restante_redo *redo) {
-  restante_consumer host = {0};
   restante_error *error = NULL;
   uint64_t removed = 0;
   CHECK_OK(restante_redo_roll(redo, &error));
-  host.struct_size = sizeof host;
-  host.name = view("host");
-  host.position = restante_redo_end(redo).lsn;
-  CHECK_OK(restante_redo_set_consumer(redo, &host, &error));
+  CHECK_OK(restante_redo_set_consumer(redo, view("host"), restante_redo_end(redo).lsn, &error));
   CHECK_OK(restante_redo_remove_consumed(redo, 0, &removed, &error));
   CHECK_U64(1, removed);
 }

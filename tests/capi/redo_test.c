@@ -424,23 +424,20 @@ static void keeping_segments(const char *scratch) {
   restante_redo *redo = open_log(scratch, 1);
   const uint64_t lsn = write_four(redo);
   restante_read_range range = {0};
-  restante_consumer host = {0};
   restante_cursor *cursor = NULL;
   restante_error *error = NULL;
   heard consumers = {0, "", RESTANTE_OK};
   uint64_t count = 9;
   range.struct_size = sizeof range;
-  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
-  host.struct_size = sizeof host;
-  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
-  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, NULL, &error));
-  host.name = view("host");
-  host.position = lsn;
-  host.max_bytes = 1u << 30;
-  host.max_age_seconds = 86400;
-  CHECK_OK(restante_redo_set_consumer(redo, &host, &error));
-  host.position = lsn - 1;
-  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, &host, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(redo, view(""), lsn, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_set_consumer(NULL, view("host"), lsn, &error));
+  CHECK_CODE(RESTANTE_ERROR_NOT_FOUND, restante_redo_limit_consumer(redo, view("host"), 1, 1, &error));
+  CHECK_OK(restante_redo_set_consumer(redo, view("host"), lsn, &error));
+  CHECK_OK(restante_redo_limit_consumer(redo, view("host"), 1u << 30, 86400, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
+             restante_redo_limit_consumer(redo, view("host"), 0, UINT64_MAX, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
+             restante_redo_set_consumer(redo, view("host"), lsn - 1, &error));
   CHECK_OK(restante_redo_consumers(redo, hear_consumer, &consumers, &error));
   CHECK_U64(1, consumers.count);
   CHECK_TEXT("host", consumers.last);
@@ -448,8 +445,7 @@ static void keeping_segments(const char *scratch) {
   CHECK_OK(restante_redo_maintain(redo, &error));
   CHECK_OK(restante_redo_remove_consumed(redo, 0, &count, &error));
   CHECK_U64(0, count);
-  host.position = restante_redo_end(redo).lsn;
-  CHECK_OK(restante_redo_set_consumer(redo, &host, &error));
+  CHECK_OK(restante_redo_set_consumer(redo, view("host"), restante_redo_end(redo).lsn, &error));
   CHECK_OK(restante_redo_remove_consumed(redo, UINT64_MAX, &count, &error));
   CHECK_U64(0, count);
   CHECK_OK(restante_redo_remove_consumed(redo, 0, &count, &error));

@@ -79,7 +79,7 @@ std::optional<Lsn> LogHistory::lowest_consumer() const {
   return lowest;
 }
 
-Lsn LogHistory::first_kept(const RedoLog& log) { return log.segments().front().first_lsn; }
+Lsn LogHistory::first_kept(const RedoLog& log) { return log.segments()->front().first_lsn; }
 
 // What somebody has not read is whole. What all have read is, unless it began in what is removed.
 bool LogHistory::is_readable(const Event& event, const RedoLog& log) const {
@@ -194,7 +194,7 @@ std::string LogHistory::check_unfinished(const RedoLog& log) const {
 std::string LogHistory::check_records(const RedoLog& log) const {
   const Result<std::unique_ptr<RedoLog::RecordCursor>> cursor = log.records({});
   if (!cursor.ok()) return cursor.status().to_string();
-  Lsn expected = log.segments().front().first_lsn;
+  Lsn expected = log.segments()->front().first_lsn;
   for (;;) {
     RecordInfo record;
     const Result<bool> more = (*cursor)->next(record);
@@ -234,7 +234,7 @@ std::string LogHistory::check_contents(const RedoLog& log) const {
 
 std::string LogHistory::check_consumers(const RedoLog& log) {
   std::map<std::string, Position> found;
-  for (const Consumer& consumer : log.consumers())
+  for (const Consumer& consumer : *log.consumers())
     found[consumer.name] = {consumer.position, consumer.position};
   for (const auto& [name, position] : consumers_) {
     const auto each = found.find(name);
@@ -248,7 +248,7 @@ std::string LogHistory::check_consumers(const RedoLog& log) {
   for (const auto& [name, position] : found)
     if (position.at_most > log.end()) return text("consumer ", name, " is behind the end of the log");
   consumers_ = std::move(found);
-  const Lsn first = log.segments().front().first_lsn;
+  const Lsn first = log.segments()->front().first_lsn;
   if (first > 1 && first > lowest_consumer().value_or(0) + 1)
     return text("segments up to LSN ", first - 1, " were removed, and a consumer had not read them");
   return {};

@@ -371,7 +371,7 @@ void LogRun::consume() {
     return;
   }
   Lsn position = log_->end();
-  for (const Consumer& consumer : log_->consumers())
+  for (const Consumer& consumer : *log_->consumers())
     if (consumer.name == name) position = consumer.position + below(log_->end() - consumer.position + 1);
   tell("consumer ", name, " at ", position);
   const Status moved = log_->set_consumer(name, position);

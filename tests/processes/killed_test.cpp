@@ -167,7 +167,7 @@ void consume(RedoLog& log, const Diary& diary, const std::string& who) {
     if (!status.ok()) diary.failed(who, status);
   };
   Lsn after = 0;
-  for (const Consumer& consumer : log.consumers())
+  for (const Consumer& consumer : *log.consumers())
     if (consumer.name == "reader") after = consumer.position;
   Result<RedoLog::Follower> follower = log.follow(after);
   check(follower.status());
@@ -371,7 +371,7 @@ class Account {
 
 /// Everything in the log, read from where the consumer stands.
 void read_rest(const RedoLog& log, Account& account) {
-  const std::vector<Consumer> consumers = log.consumers();
+  const std::vector<Consumer> consumers = *log.consumers();
   REQUIRE(consumers.size() == 1);
   const ReadBack back =
       read_all_of(log, {.after = consumers[0].position, .until = UINT64_MAX, .account_id = {}});

@@ -186,7 +186,7 @@ TEST_CASE("a damaged archived segment that the log has no more is told of, and f
   f.deliver("alice", "3b");
   back_up(f, Session::Kind::incremental, warnings);
   REQUIRE(warnings.all.empty());
-  REQUIRE(f.log->segments().front().sequence > second.last_sequence);
+  REQUIRE(f.log->segments()->front().sequence > second.last_sequence);
   flip(*f.memory, damaged, 3);
   open_target_again(f);
 

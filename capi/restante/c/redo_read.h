@@ -270,7 +270,7 @@ RESTANTE_API int32_t restante_redo_segments(restante_redo *redo, restante_segmen
 /** A named reader whose position keeps segments. */
 typedef struct restante_consumer {
   uint32_t struct_size;
-  /** 1: it fell behind by more than it was allowed to, and keeps nothing any more. Ignored when it is set. */
+  /** 1: it fell behind by more than it was allowed to, and keeps nothing any more. */
   uint32_t lost;
   /** 1 to 255 bytes. */
   restante_view name;
@@ -287,12 +287,18 @@ typedef int32_t (*restante_consumer_function)(void *user_data, const restante_co
 RESTANTE_API int32_t restante_redo_consumers(restante_redo *redo, restante_consumer_function each,
                                              void *user_data, restante_error **out_error);
 /**
- * Registers a consumer, or moves it; positions only grow. Durable when it returns. A target of sessions has
- * one itself; a host that replays the log at its start has another, with the position that its store has on
- * the disk.
+ * Registers a consumer (a name of 1 to 255 bytes), without limits, or moves it; positions only grow. Durable
+ * when it returns. A target of sessions has one itself; a host that replays the log at its start has another,
+ * with the position that its store has on the disk.
  */
-RESTANTE_API int32_t restante_redo_set_consumer(restante_redo *redo, const restante_consumer *consumer,
+RESTANTE_API int32_t restante_redo_set_consumer(restante_redo *redo, restante_view name, uint64_t position,
                                                 restante_error **out_error);
+/**
+ * How far a consumer may be behind the end, in bytes and in seconds (0: no limit); it stays so when it moves.
+ * Durable when it returns. RESTANTE_ERROR_NOT_FOUND if there is none of that name.
+ */
+RESTANTE_API int32_t restante_redo_limit_consumer(restante_redo *redo, restante_view name, uint64_t max_bytes,
+                                                  uint64_t max_age_seconds, restante_error **out_error);
 /** RESTANTE_ERROR_NOT_FOUND if there is none of that name. */
 RESTANTE_API int32_t restante_redo_remove_consumer(restante_redo *redo, restante_view name,
                                                    restante_error **out_error);

@@ -57,11 +57,7 @@ int32_t store_lock_settled(store *self, restante_error **out_error) {
 /* --- Opening -------------------------------------------------------------------------------------------- */
 
 int32_t store_set_consumer(store *self, uint64_t position, restante_error **out_error) {
-  restante_consumer ours = {0};
-  ours.struct_size = sizeof ours;
-  ours.name = restante_view_of(STORE_CONSUMER);
-  ours.position = position;
-  return restante_redo_set_consumer(self->redo, &ours, out_error);
+  return restante_redo_set_consumer(self->redo, restante_view_of(STORE_CONSUMER), position, out_error);
 }
 
 typedef struct registered {

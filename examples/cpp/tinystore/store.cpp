@@ -83,7 +83,9 @@ Status Store::prepare() {
 Status Store::check_consumer() {
   const Result<Lsn> as_of = position_.as_of();
   if (!as_of.ok()) return as_of.status();
-  for (const restante::Consumer& consumer : log_.consumers()) {
+  const Result<std::vector<restante::Consumer>> consumers = log_.consumers();
+  if (!consumers.ok()) return consumers.status();
+  for (const restante::Consumer& consumer : *consumers) {
     if (consumer.name != kConsumer) continue;
     if (consumer.position <= *as_of) return {};
     return Status(Code::diverged, "the database is older than what the redo log was told that it has",

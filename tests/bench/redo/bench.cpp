@@ -84,8 +84,8 @@ class Raw final : public Engine {
   std::atomic<std::uint64_t> next_{0};
 };
 
-/// As little as grouping can cost within one process: whoever finds nobody at the disk writes and syncs what all
-/// have left in memory. No order, no checksums, nothing that could be read again.
+/// As little as grouping can cost within one process: whoever finds nobody at the disk writes and syncs what
+/// all have left in memory. No order, no checksums, nothing that could be read again.
 class BareGroup final : public Engine {
  public:
   explicit BareGroup(const std::string& directory) {
@@ -459,7 +459,7 @@ void memory(const Settings& settings) {
   RedoLog::BeginOptions options;
   options.sync = Sync::lazy;
   const Operation operations[] = {HostOp{"bench", "record", "", "", std::string(256, 'r')}};
-  while (log.segments().back().bytes < (90u << 20))
+  while (log.segments()->back().bytes < (90u << 20))
     for (int i = 0; i < 10'000; ++i)
       if (!log.append("account" + std::to_string(i), operations, options).ok()) die("append");
   const std::size_t written = ::mallinfo2().uordblks;

@@ -229,7 +229,7 @@ TEST_CASE("R10: who writes leaves sealing to whoever does the housekeeping") {
   const ManualClock clock;
   FaultyLog on(options_with(clock, 64u << 10));
   const auto unsealed = [&] {
-    const std::vector<SegmentInfo> all = on.log.segments();
+    const std::vector<SegmentInfo> all = *on.log.segments();
     return std::count_if(all.begin(), std::prev(all.end()), [](const SegmentInfo& s) { return !s.sealed; });
   };
   const auto fill_two = [&] {
@@ -254,30 +254,32 @@ TEST_CASE("R10: a consumer that is too far behind in time is lost, and keeps not
     Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
     REQUIRE_OK(log);
     REQUIRE_OK(append(*log, "alice", "1"));
-    REQUIRE_OK(log->set_consumer("slow", 0, 0, std::chrono::hours(1)));
+    REQUIRE_OK(log->set_consumer("slow", 0));
+    REQUIRE_OK(log->limit_consumer("slow", 0, std::chrono::hours(1)));
     REQUIRE_OK(log->set_consumer("patient", 0));
     REQUIRE_OK(log->roll());
     clock.advance_seconds(3599);
-    CHECK_FALSE(log->consumers()[1].lost);
+    CHECK_FALSE(log->consumers()->at(1).lost);
     CHECK(*log->remove_consumed(std::chrono::seconds(0)) == 0);
     clock.advance_seconds(2);
-    CHECK(log->consumers()[1].lost);
-    CHECK_FALSE(log->consumers()[0].lost);
+    CHECK(log->consumers()->at(1).lost);
+    CHECK_FALSE(log->consumers()->at(0).lost);
     REQUIRE_OK(log->set_consumer("patient", log->end()));
     CHECK(*log->remove_consumed(std::chrono::seconds(0)) == 1);
-    REQUIRE_CODE(log->set_consumer("x", 0, 0, std::chrono::seconds(-1)), invalid_argument);
-    REQUIRE_CODE(log->set_consumer("x", 0, 0, std::chrono::seconds::max()), invalid_argument);
+    REQUIRE_CODE(log->limit_consumer("slow", 0, std::chrono::seconds(-1)), invalid_argument);
+    REQUIRE_CODE(log->limit_consumer("slow", 0, std::chrono::seconds::max()), invalid_argument);
+    REQUIRE_CODE(log->limit_consumer("nobody", 0), not_found);
   }
   Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
   REQUIRE_OK(log);
-  const std::vector<Consumer> consumers = log->consumers();
+  const std::vector<Consumer> consumers = *log->consumers();
   REQUIRE(consumers.size() == 2);
   CHECK(consumers[1].max_age == std::chrono::hours(1));
   CHECK(consumers[1].lost);
   // One that has everything is not lost, however long nothing happens.
-  REQUIRE_OK(log->set_consumer("slow", log->end(), 0, std::chrono::hours(1)));
+  REQUIRE_OK(log->set_consumer("slow", log->end()));
   clock.advance_seconds(100'000);
-  CHECK_FALSE(log->consumers()[1].lost);
+  CHECK_FALSE(log->consumers()->at(1).lost);
 }
 
 }  // namespace

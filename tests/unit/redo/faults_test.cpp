@@ -264,11 +264,11 @@ TEST_CASE("R10: an index that finds no room is written later") {
   io.fail(1, Fault::no_space, [](Call call) { return call == Call::truncate; });
   REQUIRE_CODE(log->roll(), no_space);
   CHECK(log->sequence() == 2);
-  REQUIRE(log->segments().size() == 2);
-  CHECK_FALSE(log->segments()[0].sealed);
+  REQUIRE(log->segments()->size() == 2);
+  CHECK_FALSE(log->segments()->at(0).sealed);
   CHECK(read_all_of(*log, {.after = 0, .until = UINT64_MAX, .account_id = "alice"}).ids.size() == 1);
   REQUIRE_OK(log->maintain());
-  CHECK(log->segments()[0].sealed);
+  CHECK(log->segments()->at(0).sealed);
   CHECK(log->verify()->damages.empty());
 }
 

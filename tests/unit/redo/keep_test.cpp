@@ -29,15 +29,16 @@ TEST_CASE("R10: segments go when every consumer is past them") {
     }
     CHECK(remove_now(*log) == 0);  // nobody is registered
     REQUIRE_OK(log->set_consumer("fast", ends[3]));
-    REQUIRE_OK(log->set_consumer("slow", ends[1], 1 << 20));
+    REQUIRE_OK(log->set_consumer("slow", ends[1]));
+    REQUIRE_OK(log->limit_consumer("slow", 1 << 20));
     CHECK(*log->remove_consumed(std::chrono::seconds(60)) == 0);
     clock.advance_seconds(61);
     CHECK(*log->remove_consumed(std::chrono::seconds(60)) == 2);
-    CHECK(log->segments().front().sequence == 3);
+    CHECK(log->segments()->front().sequence == 3);
   }
   Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
   REQUIRE_OK(log);
-  const std::vector<Consumer> consumers = log->consumers();
+  const std::vector<Consumer> consumers = *log->consumers();
   REQUIRE(consumers.size() == 2);
   CHECK(consumers[0].name == "fast");
   CHECK(consumers[0].position == ends[3]);
@@ -80,12 +81,12 @@ TEST_CASE("R10: transactions that are open at every roll do not keep what has be
   CHECK(remove_now(*log) == 2);
   // The last one is whole, because its commit lies in the current segment; the one before began in what stays
   // for that, and ended there too; nothing is left of what both lack.
-  CHECK(log->segments().front().sequence == 3);
+  CHECK(log->segments()->front().sequence == 3);
   const ReadBack back = read_all_of(*log);
   CHECK(back.damages.empty());
   CHECK(back.ids == std::vector<std::string>{ids[2], ids[3]});
   // Who asks for a place is told what is missing behind it.
-  const Lsn first = log->segments().front().first_lsn;
+  const Lsn first = log->segments()->front().first_lsn;
   CHECK(read_all_of(*log, {.after = first - 1, .until = UINT64_MAX, .account_id = {}}).damages.size() == 1);
   CHECK(read_all_of(*log, {.after = 0, .until = UINT64_MAX, .account_id = "alice"}).ids == back.ids);
 }
@@ -116,7 +117,7 @@ TEST_CASE("R10: a removal that failed half way is finished by the next one, and 
     io.heal();
     CHECK(read_all_of(*log).damages.empty());
     REQUIRE_OK(log->remove_consumed(std::chrono::seconds(0)));
-    CHECK(log->segments().front().sequence == 5);
+    CHECK(log->segments()->front().sequence == 5);
     for (std::uint64_t sequence = 1; sequence <= 4; ++sequence)
       CHECK_FALSE(std::filesystem::exists(dir.file("redo") + "/" + redo::segment_name(sequence)));
     CHECK(read_all_of(*log).damages.empty());
@@ -148,7 +149,7 @@ TEST_CASE("R9: whoever was touched or appended to since the last close is reconc
     REQUIRE_OK(log->set_consumer("target", log->end()));
     CHECK(remove_now(*log) >= 2);
   }
-  CHECK(log->segments().front().first_lsn > before);
+  CHECK(log->segments()->front().first_lsn > before);
   copy_log(dir.file("redo"), crashed);
   const std::vector<std::string> listed = RedoLog::open(crashed, options)->accounts_to_reconcile();
   for (const char* account : {"touched", "appended", "late"})
@@ -202,23 +203,32 @@ TEST_CASE("R10: a consumer that falls too far behind is lost, and keeps nothing"
   {
     Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
     REQUIRE_OK(log);
-    REQUIRE_OK(log->set_consumer("slow", 1, 60'000));
+    REQUIRE_OK(log->set_consumer("slow", 1));
+    REQUIRE_OK(log->limit_consumer("slow", 60'000));
     REQUIRE_OK(log->set_consumer("fast", 1));
     for (int i = 0; i < 3; ++i) {
       REQUIRE_OK(append(*log, "alice", "x", 30'000));
       REQUIRE_OK(log->roll());
     }
-    CHECK(log->consumers()[1].lost);
+    CHECK(log->consumers()->at(1).lost);
+    // Nothing that it needs has gone yet.
+    REQUIRE_OK(log->limit_consumer("slow", 1 << 20));
+    CHECK_FALSE(log->consumers()->at(1).lost);
+    REQUIRE_OK(log->limit_consumer("slow", 60'000));
     REQUIRE_OK(log->set_consumer("fast", log->end()));
     CHECK(remove_now(*log) == 3);
   }
   Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
   REQUIRE_OK(log);
-  REQUIRE(log->consumers().size() == 2);
-  CHECK(log->consumers()[1].lost);
+  REQUIRE(log->consumers()->size() == 2);
+  CHECK(log->consumers()->at(1).lost);
+  REQUIRE_OK(log->limit_consumer("slow", 0));
+  CHECK(log->consumers()->at(1).lost);
+  REQUIRE_OK(log->limit_consumer("slow", 60'000));
   // A full makes it whole again.
-  REQUIRE_OK(log->set_consumer("slow", log->end(), 60'000));
-  CHECK_FALSE(log->consumers()[1].lost);
+  REQUIRE_OK(log->set_consumer("slow", log->end()));
+  CHECK(log->consumers()->at(1).max_bytes == 60'000);
+  CHECK_FALSE(log->consumers()->at(1).lost);
 }
 
 TEST_CASE("R10: a damaged list of consumers removes nothing") {

@@ -33,6 +33,8 @@ TEST_CASE("R7: a forked child that uses an inherited handle is told so, and leav
     REQUIRE_OK(log);
     Result<Transaction> transaction = begin(*log, "alice", "in hand");
     REQUIRE_OK(transaction);
+    auto records = log->records({});
+    REQUIRE_OK(records);
     const Lsn end = log->end();
     Child child([&] {
       const auto is_refused = [](const Status& status) {
@@ -43,7 +45,12 @@ TEST_CASE("R7: a forked child that uses an inherited handle is told so, and leav
       if (!is_refused(log->sync())) return 3;
       if (!is_refused(log->roll())) return 4;
       if (!is_refused(log->read({}).status())) return 5;
+      RecordInfo record;
+      if (!is_refused((*records)->next(record).status())) return 6;
+      if (!is_refused(log->segments().status())) return 7;
+      if (!is_refused(log->consumers().status())) return 8;
       // Its handles go, and nothing happens to the parent's log.
+      records->reset();
       { Transaction gone = std::move(*transaction); }
       log = Status(Code::internal, "closed");
       return 0;

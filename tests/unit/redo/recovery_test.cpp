@@ -312,7 +312,7 @@ TEST_CASE("R10: an unsealed older segment is sealed by the next opener") {
   {
     Result<RedoLog> log = RedoLog::open(sample.crashed, options_with(sample.clock));
     REQUIRE_OK(log);
-    CHECK(log->segments().at(0).sealed);
+    CHECK(log->segments()->at(0).sealed);
     CHECK(read_all_of(*log).ids == sample.ids);
     CHECK(log->verify()->damages.empty());
   }

@@ -38,7 +38,7 @@ struct Segments {
       for (int i = 0; i < records; ++i) add(*log, sequence, i);
       if (sequence < count) REQUIRE_OK(log->roll());
     }
-    infos = log->segments();
+    infos = *log->segments();
     copy_log(dir.file("log"), path);
   }
   [[nodiscard]] std::string file(std::uint64_t sequence) const { return segment_of(path, sequence); }

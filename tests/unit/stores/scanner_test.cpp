@@ -534,7 +534,7 @@ TEST_CASE("scanner: more new content than the newest segments hold is logged onc
   w.scan();
   w.require_replay_is_store();
   std::uint64_t logged = 0;
-  for (const SegmentInfo& segment : w.log.segments()) logged += segment.bytes;
+  for (const SegmentInfo& segment : *w.log.segments()) logged += segment.bytes;
   // Halves of a transaction that was too large are tried again: a few times the content, and not without end.
   CHECK(logged < 6 * (kMessages * kBytes + 400'000));
   // And moved, which names all of it again.
