@@ -272,7 +272,7 @@ std::string LogHistory::check_reconcile(const RedoLog& log) {
 }
 
 std::string LogHistory::check_segments(const RedoLog& log) {
-  const std::vector<SegmentInfo> segments = log.segments();
+  const std::vector<SegmentInfo> segments = *log.segments();
   for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
     if (segments[i].sequence + 1 != segments[i + 1].sequence)
       return text("segment ", segments[i].sequence + 1, " is missing");
