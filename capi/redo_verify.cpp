@@ -59,7 +59,6 @@ Status VerifyCallback::prepare(const restante_verify_options* given, RedoLog::Ve
   if (options_.reserved != 0) return invalid("restante_verify_options: reserved is not 0");
   if (options_.progress == nullptr) return {};
   out.progress = [this, cancel = out.cancel](const Progress& now) mutable {
-    if (!failure_.ok()) return;
     restante_error* error = nullptr;
     const std::int32_t code = options_.progress(options_.progress_user_data, now.bytes_done, &error);
     failure_ = status_of_callback("progress callback", code, error);
