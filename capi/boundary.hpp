@@ -27,6 +27,10 @@ inline constexpr std::uint32_t kMaxStructBytes = 4096;
 /// a specialisation here with the size it had before.
 template <class T>
 inline constexpr std::uint32_t kFirstSize = sizeof(T);
+template <>
+inline constexpr std::uint32_t kFirstSize<restante_read_range> = offsetof(restante_read_range, from);
+template <>
+inline constexpr std::uint32_t kFirstSize<restante_redo_damage> = offsetof(restante_redo_damage, file);
 
 [[nodiscard]] std::int32_t c_code(Code code) noexcept;
 /// `Code::internal` for numbers that are no code of a failure.

@@ -1,8 +1,4 @@
-#include "handles.hpp"
-
-struct restante_reader {
-  std::unique_ptr<restante::ContentReader> reader;
-};
+#include "redo_reading.hpp"
 
 struct restante_transaction {
   explicit restante_transaction(restante::Transaction&& begun)
@@ -252,14 +248,7 @@ std::int32_t restante_redo_open_content(restante_redo* redo, const restante_cont
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (Status null = require(content, "content"); !null.ok()) return null;
-    if (Status null = require(out_reader, "out_reader"); !null.ok()) return null;
-    auto handle = std::make_unique<restante_reader>();
-    Result<std::unique_ptr<ContentReader>> reader = log->open_content(content_from_c(*content));
-    if (!reader.ok()) return reader.status();
-    handle->reader = *std::move(reader);
-    *out_reader = handle.release();
-    return {};
+    return open_content_of(*log, content, out_reader);
   });
 }
 

@@ -1,23 +1,9 @@
 // The segments of a redo log: which there are, and who keeps them.
 
-#include "handles.hpp"
+#include "redo_reading.hpp"
 
 namespace restante::capi {
 namespace {
-
-restante_segment segment_to_c(const SegmentInfo& found) {
-  restante_segment segment{};
-  segment.struct_size = sizeof segment;
-  segment.sealed = found.sealed ? 1 : 0;
-  segment.incarnation = c_id(found.incarnation);
-  segment.sequence = found.sequence;
-  segment.first_lsn = found.first_lsn;
-  segment.last_lsn = found.last_lsn;
-  segment.first_time = found.first_time.us;
-  segment.last_time = found.last_time.us;
-  segment.bytes = found.bytes;
-  return segment;
-}
 
 restante_consumer consumer_to_c(const Consumer& found) {
   restante_consumer consumer{};

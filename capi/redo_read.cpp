@@ -1,13 +1,6 @@
 // Committed transactions of a redo log: those of a range, and those that come.
 
-#include "handles.hpp"
-#include "lent.hpp"
-
-struct restante_cursor {
-  explicit restante_cursor(std::unique_ptr<restante::TransactionCursor> opened) : cursor(std::move(opened)) {}
-  std::unique_ptr<restante::TransactionCursor> cursor;
-  restante::capi::Lent<restante::LoggedTransaction> lent;
-};
+#include "redo_reading.hpp"
 
 struct restante_follower {
   explicit restante_follower(restante::RedoLog::Follower&& opened) : follower(std::move(opened)) {}
@@ -33,14 +26,41 @@ restante_logged logged_to_c(const Lent<LoggedTransaction>& lent) {
   return logged;
 }
 
+Status kinds_from_c(const std::uint32_t* kinds, std::size_t count, std::vector<std::string>& out) {
+  if (Status wrong = check_array(kinds, count, "restante_read_range.kinds"); !wrong.ok()) return wrong;
+  const std::string_view unknown = restante_record_kind_name(RESTANTE_RECORD_UNKNOWN);
+  for (std::size_t i = 0; i < count; ++i) {
+    const char* name = restante_record_kind_name(kinds[i]);
+    if (name == unknown) {
+      return invalid("restante_read_range: " + std::to_string(kinds[i]) + " is no kind of record");
+    }
+    out.emplace_back(name);
+  }
+  return {};
+}
+
+/// A follower has no end, and takes all that comes.
+Status followed_from_c(const restante_read_range* given, ReadRange& out) {
+  if (Status wrong = range_from_c(given, out); !wrong.ok()) return wrong;
+  if (out.until != ReadRange().until || out.from || out.to || !out.kinds.empty()) {
+    return invalid("restante_read_range: a follower has no until, times and kinds");
+  }
+  return {};
+}
+
 }  // namespace
 
 Status range_from_c(const restante_read_range* given, ReadRange& out) {
   restante_read_range range;
   if (Status wrong = read_struct(given, "restante_read_range", range); !wrong.ok()) return wrong;
-  if (range.reserved != 0) return invalid("restante_read_range: reserved is not 0");
+  if ((range.present & ~std::uint32_t{RESTANTE_HAS_FROM | RESTANTE_HAS_TO}) != 0) {
+    return invalid("restante_read_range: present has a bit that is not defined for it");
+  }
   out.after = range.after;
   if (range.until != 0) out.until = range.until;
+  if ((range.present & RESTANTE_HAS_FROM) != 0) out.from = Time{range.from};
+  if ((range.present & RESTANTE_HAS_TO) != 0) out.to = Time{range.to};
+  if (Status wrong = kinds_from_c(range.kinds, range.kind_count, out.kinds); !wrong.ok()) return wrong;
   return read_view(range.account_id, "restante_read_range.account_id", out.account_id);
 }
 
@@ -56,13 +76,7 @@ std::int32_t restante_redo_read(restante_redo* redo, const restante_read_range* 
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (Status null = require(out_cursor, "out_cursor"); !null.ok()) return null;
-    ReadRange wanted;
-    if (Status wrong = range_from_c(range, wanted); !wrong.ok()) return wrong;
-    Result<std::unique_ptr<TransactionCursor>> cursor = log->read(wanted);
-    if (!cursor.ok()) return cursor.status();
-    *out_cursor = new restante_cursor(*std::move(cursor));
-    return {};
+    return read_from(*log, range, out_cursor);
   });
 }
 
@@ -85,10 +99,7 @@ std::int32_t restante_redo_follow(restante_redo* redo, const restante_read_range
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
     if (Status null = require(out_follower, "out_follower"); !null.ok()) return null;
     ReadRange wanted;
-    if (Status wrong = range_from_c(range, wanted); !wrong.ok()) return wrong;
-    if (wanted.until != ReadRange().until) {
-      return invalid("restante_read_range: until is not 0, but a follower has no end");
-    }
+    if (Status wrong = followed_from_c(range, wanted); !wrong.ok()) return wrong;
     Result<RedoLog::Follower> follower = log->follow(wanted.after, wanted.account_id);
     if (!follower.ok()) return follower.status();
     *out_follower = new restante_follower(*std::move(follower));

@@ -1,22 +1,8 @@
-// The records of a redo log as they lie, and whether they are what was written.
+// The records of a redo log as they lie.
 
 #include <array>
 
-#include "handles.hpp"
-#include "lent.hpp"
-
-struct restante_record_cursor {
-  restante_record_cursor(const restante::RedoLog& of, std::unique_ptr<restante::RedoLog::RecordCursor> opened)
-      : log(of), cursor(std::move(opened)) {}
-  /// Keeps it open.
-  restante::RedoLog log;
-  std::unique_ptr<restante::RedoLog::RecordCursor> cursor;
-  restante::capi::Lent<restante::RecordInfo> lent;
-};
-
-struct restante_redo_verification {
-  restante::LogVerification found;
-};
+#include "redo_reading.hpp"
 
 namespace restante::capi {
 namespace {
@@ -76,27 +62,6 @@ restante_assigned assigned_to_c(const Assigned& entry) {
   return assigned;
 }
 
-restante_redo_totals totals_to_c(const LogVerification& found) {
-  restante_redo_totals totals{};
-  totals.struct_size = sizeof totals;
-  totals.segments = found.segments;
-  totals.records = found.records;
-  totals.transactions = found.transactions;
-  totals.bytes = found.bytes;
-  return totals;
-}
-
-restante_redo_damage damage_to_c(const LogDamage& found) {
-  restante_redo_damage damage{};
-  damage.struct_size = sizeof damage;
-  damage.sequence = found.sequence;
-  damage.offset = found.offset;
-  damage.from_lsn = found.from_lsn;
-  damage.next_lsn = found.next_lsn;
-  damage.what = found.what.c_str();
-  return damage;
-}
-
 }  // namespace
 }  // namespace restante::capi
 
@@ -114,13 +79,7 @@ std::int32_t restante_redo_records(restante_redo* redo, const restante_read_rang
   return guarded(out_error, [&]() -> Status {
     RedoLog* log = nullptr;
     if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (Status null = require(out_cursor, "out_cursor"); !null.ok()) return null;
-    ReadRange wanted;
-    if (Status wrong = range_from_c(range, wanted); !wrong.ok()) return wrong;
-    Result<std::unique_ptr<RedoLog::RecordCursor>> cursor = log->records(wanted);
-    if (!cursor.ok()) return cursor.status();
-    *out_cursor = new restante_record_cursor(*log, *std::move(cursor));
-    return {};
+    return records_from(*log, range, out_cursor);
   });
 }
 
@@ -144,43 +103,3 @@ std::int32_t restante_record_cursor_get_assigned(const restante_record_cursor* c
 }
 
 void restante_record_cursor_free(restante_record_cursor* cursor) { delete cursor; }
-
-// --- Verifying ----------------------------------------------------------------------------------------
-
-std::int32_t restante_redo_verify(restante_redo* redo, restante_redo_verification** out_verification,
-                                  restante_error** out_error) {
-  return guarded(out_error, [&]() -> Status {
-    RedoLog* log = nullptr;
-    if (Status wrong = open_log(redo, log); !wrong.ok()) return wrong;
-    if (Status null = require(out_verification, "out_verification"); !null.ok()) return null;
-    Result<LogVerification> found = log->verify();
-    if (!found.ok()) return found.status();
-    *out_verification = new restante_redo_verification{*std::move(found)};
-    return {};
-  });
-}
-
-std::int32_t restante_redo_verification_totals(const restante_redo_verification* verification,
-                                               restante_redo_totals* out_totals, restante_error** out_error) {
-  return guarded(out_error, [&]() -> Status {
-    if (Status null = require(verification, "verification"); !null.ok()) return null;
-    return fill_struct(out_totals, "restante_redo_totals", totals_to_c(verification->found));
-  });
-}
-
-std::size_t restante_redo_verification_damage_count(const restante_redo_verification* verification) {
-  return verification == nullptr ? 0 : verification->found.damages.size();
-}
-
-std::int32_t restante_redo_verification_get_damage(const restante_redo_verification* verification,
-                                                   std::size_t index, restante_redo_damage* out_damage,
-                                                   restante_error** out_error) {
-  return guarded(out_error, [&]() -> Status {
-    if (Status null = require(verification, "verification"); !null.ok()) return null;
-    const std::vector<LogDamage>& damages = verification->found.damages;
-    if (index >= damages.size()) return invalid("there is no damage " + std::to_string(index));
-    return fill_struct(out_damage, "restante_redo_damage", damage_to_c(damages[index]));
-  });
-}
-
-void restante_redo_verification_free(restante_redo_verification* verification) { delete verification; }

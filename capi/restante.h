@@ -25,15 +25,16 @@
  * The same with a store behind it: examples/c. How the parts fit together: docs/guides/c-api.md. This header
  * is the one to include; its parts, each of which also stands alone, are
  *
- *     restante/c/base.h         version, bytes, errors
- *     restante/c/mailbox.h      accounts, folders, messages, items
- *     restante/c/operations.h   lists of operations
- *     restante/c/content.h      reading content
- *     restante/c/redo.h         the redo log: opening, writing, transactions, recovery
- *     restante/c/redo_read.h    the redo log: reading, following, verifying, keeping
- *     restante/c/source.h       how a mail store is read
- *     restante/c/target.h       where backups are kept, and what is there
- *     restante/c/session.h      running a backup
+ *     restante/c/base.h           version, bytes, errors
+ *     restante/c/mailbox.h        accounts, folders, messages, items
+ *     restante/c/operations.h     lists of operations
+ *     restante/c/content.h        reading content
+ *     restante/c/redo.h           the redo log: opening, writing, transactions, recovery
+ *     restante/c/redo_read.h      the redo log: reading, following, verifying, keeping
+ *     restante/c/redo_segments.h  the redo log: segments that lie somewhere as files
+ *     restante/c/source.h         how a mail store is read
+ *     restante/c/target.h         where backups are kept, and what is there
+ *     restante/c/session.h        running a backup
  *
  *
  * Conventions
@@ -86,6 +87,7 @@
 #include "restante/c/content.h"
 #include "restante/c/redo.h"
 #include "restante/c/redo_read.h"
+#include "restante/c/redo_segments.h"
 #include "restante/c/source.h"
 #include "restante/c/target.h"
 #include "restante/c/session.h"

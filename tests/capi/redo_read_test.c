@@ -608,8 +608,6 @@ static void names_of_kinds(const char *scratch) {
   CHECK_TEXT("unknown", restante_record_kind_name(UINT32_MAX));
 }
 
-/* --- Times --- */
-
 static int64_t commit_time_of(restante_redo *redo, uint64_t lsn) {
   restante_read_range range = {0};
   restante_record_cursor *cursor;
@@ -622,6 +620,103 @@ static int64_t commit_time_of(restante_redo *redo, uint64_t lsn) {
   restante_record_cursor_free(cursor);
   return record.commit_time;
 }
+
+/* A part of a log by its members that came later. */
+static void records_of_times_and_kinds(const char *scratch) {
+  restante_redo *redo = open_log(scratch, 1);
+  restante_read_range range = {0};
+  restante_cursor *transactions = NULL;
+  restante_logged logged = {0};
+  restante_error *error = NULL;
+  const uint32_t begins_and_aborts[2] = {RESTANTE_RECORD_BEGIN, RESTANTE_RECORD_ABORT};
+  const uint32_t no_kinds[2] = {RESTANTE_RECORD_UNKNOWN, RECORD_KINDS};
+  uint64_t lsns[3];
+  int64_t times[3];
+  uint32_t more = 7;
+  int i;
+  write_four(redo);
+  for (i = 0; i < 3; i++) {
+    sleep_ms(2);
+    lsns[i] = append(redo, "carol", "m", RESTANTE_SYNC_DURABLE);
+    times[i] = commit_time_of(redo, lsns[i]);
+  }
+  CHECK(times[0] < times[1] && times[1] < times[2]);
+  range.struct_size = sizeof range;
+  range.account_id = view("carol");
+  range.from = range.to = times[1];
+  /* Without their bits they are nothing. */
+  CHECK_U64(3, count_records(redo, &range));
+  range.present = RESTANTE_HAS_FROM;
+  CHECK_U64(2, count_records(redo, &range));
+  range.present = RESTANTE_HAS_TO;
+  CHECK_U64(2, count_records(redo, &range));
+  range.present = RESTANTE_HAS_FROM | RESTANTE_HAS_TO;
+  CHECK_U64(1, count_records(redo, &range));
+  CHECK_OK(restante_redo_read(redo, &range, &transactions, &error));
+  logged.struct_size = sizeof logged;
+  CHECK_OK(restante_cursor_next(transactions, &logged, &more, &error));
+  CHECK_U64(1, more);
+  CHECK_U64(lsns[1], logged.commit_lsn);
+  CHECK_OK(restante_cursor_next(transactions, &logged, &more, &error));
+  CHECK_U64(0, more);
+  restante_cursor_free(transactions);
+  /* 0 is an instant. */
+  range.from = range.to = 0;
+  CHECK_U64(0, count_records(redo, &range));
+
+  memset(&range, 0, sizeof range);
+  range.struct_size = sizeof range;
+  range.kinds = begins_and_aborts;
+  range.kind_count = 2;
+  CHECK_U64(3, count_records(redo, &range));
+  range.kind_count = 1;
+  CHECK_U64(2, count_records(redo, &range));
+  /* A program that was compiled before they were there. */
+  range.struct_size = offsetof(restante_read_range, from);
+  CHECK_U64(restante_redo_end(redo).lsn, count_records(redo, &range));
+  range.struct_size--;
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "struct_size",
+              restante_redo_read(redo, &range, &transactions, &error));
+  range.struct_size = sizeof range;
+  range.kinds = no_kinds;
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "0 is no kind",
+              restante_redo_read(redo, &range, &transactions, &error));
+  range.kinds = no_kinds + 1;
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "10 is no kind",
+              restante_redo_read(redo, &range, &transactions, &error));
+  close_log(redo);
+}
+
+static void ranges_that_are_none(const char *scratch) {
+  const int32_t wrong = RESTANTE_ERROR_INVALID_ARGUMENT;
+  restante_redo *redo = open_log(scratch, 1);
+  restante_read_range range = {0};
+  restante_cursor *cursor = (restante_cursor *)&range;
+  restante_record_cursor *records = (restante_record_cursor *)&range;
+  restante_follower *follower = (restante_follower *)&range;
+  restante_error *error = NULL;
+  const uint32_t kind = RESTANTE_RECORD_BEGIN;
+  range.struct_size = sizeof range;
+  range.present = RESTANTE_HAS_CONTENT;
+  CHECK_FAILS(wrong, "present", restante_redo_read(redo, &range, &cursor, &error));
+  CHECK_FAILS(wrong, "present", restante_redo_records(redo, &range, &records, &error));
+  CHECK_FAILS(wrong, "present", restante_redo_follow(redo, &range, &follower, &error));
+  range.present = RESTANTE_HAS_FROM;
+  CHECK_FAILS(wrong, "follower", restante_redo_follow(redo, &range, &follower, &error));
+  range.present = RESTANTE_HAS_TO;
+  CHECK_FAILS(wrong, "follower", restante_redo_follow(redo, &range, &follower, &error));
+  range.present = 0;
+  range.kind_count = 1;
+  CHECK_FAILS(wrong, "kinds", restante_redo_records(redo, &range, &records, &error));
+  range.kinds = &kind;
+  CHECK_FAILS(wrong, "follower", restante_redo_follow(redo, &range, &follower, &error));
+  /* A transaction is of no kind. */
+  CHECK_CODE(wrong, restante_redo_read(redo, &range, &cursor, &error));
+  CHECK(cursor == (void *)&range && records == (void *)&range && follower == (void *)&range);
+  close_log(redo);
+}
+
+/* --- Times --- */
 
 static void times(const char *scratch) {
   const int64_t day = (int64_t)86400 * 1000000;
@@ -678,7 +773,7 @@ static restante_redo *open_two_segments(const char *scratch) {
 static restante_redo_verification *verify(restante_redo *redo, restante_redo_totals *totals) {
   restante_redo_verification *verification = NULL;
   restante_error *error = NULL;
-  CHECK_OK(restante_redo_verify(redo, &verification, &error));
+  CHECK_OK(restante_redo_verify(redo, NULL, &verification, &error));
   totals->struct_size = sizeof *totals;
   CHECK_OK(restante_redo_verification_totals(verification, totals, &error));
   return verification;
@@ -689,6 +784,44 @@ static uint64_t first_segment_path(const char *scratch, char *path) {
   check_path(path, scratch, "redo/redo-0000000001.log");
   CHECK(stat(path, &info) == 0);
   return (uint64_t)info.st_size;
+}
+
+static restante_segment_verification segment_of(const restante_redo_verification *verification,
+                                                size_t index) {
+  restante_segment_verification segment = {0};
+  restante_error *error = NULL;
+  segment.struct_size = sizeof segment;
+  CHECK_OK(restante_redo_verification_get_segment(verification, index, &segment, &error));
+  return segment;
+}
+
+/* Of `open_two_segments`, whose log ends at `end`. */
+static void check_sound_segments(const restante_redo_verification *verification, uint64_t end) {
+  restante_segment_verification segment;
+  restante_error *error = NULL;
+  size_t i;
+  CHECK_U64(2, restante_redo_verification_segment_count(verification));
+  for (i = 0; i < 2; i++) {
+    segment = segment_of(verification, i);
+    CHECK_U64(sizeof segment, segment.struct_size);
+    CHECK_U64(0, segment.is_damaged);
+    CHECK_U64(0, segment.torn_bytes);
+    CHECK_U64(sizeof *segment.info, segment.info->struct_size);
+    CHECK_U64(i + 1, segment.info->sequence);
+    CHECK_U64(i == 0, segment.info->sealed);
+    CHECK_U64(1, segment.readable_count);
+    CHECK_U64(segment.info->first_lsn, segment.readable[0].first);
+    CHECK_U64(segment.info->last_lsn, segment.readable[0].last);
+    CHECK_TEXT(i == 0 ? "redo-0000000001.log" : "redo-0000000002.log", segment.file);
+  }
+  CHECK_U64(end, segment.info->last_lsn);
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "segment 2",
+              restante_redo_verification_get_segment(verification, 2, &segment, &error));
+  segment.struct_size = 0;
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "struct_size",
+              restante_redo_verification_get_segment(verification, 0, &segment, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
+             restante_redo_verification_get_segment(verification, 0, NULL, &error));
 }
 
 static void verifying_a_sound_log(const char *scratch) {
@@ -703,6 +836,7 @@ static void verifying_a_sound_log(const char *scratch) {
   CHECK_U64(4, totals.transactions);
   CHECK(totals.bytes > first_segment_path(scratch, path));
   CHECK_U64(0, restante_redo_verification_damage_count(verification));
+  check_sound_segments(verification, restante_redo_end(redo).lsn);
   damage.struct_size = sizeof damage;
   CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "damage 0",
               restante_redo_verification_get_damage(verification, 0, &damage, &error));
@@ -750,6 +884,7 @@ static void verifying_a_damaged_segment(const char *scratch) {
   const restante_record broken = break_record_of(scratch, redo, "bob");
   restante_redo_totals totals = {0};
   restante_redo_damage damage = {0};
+  restante_segment_verification segment;
   restante_error *error = NULL;
   restante_redo_verification *verification = verify(redo, &totals);
   CHECK_U64(restante_redo_end(redo).lsn - 1, totals.records);
@@ -764,11 +899,66 @@ static void verifying_a_damaged_segment(const char *scratch) {
   CHECK_U64(broken.lsn, damage.from_lsn);
   CHECK_U64(broken.lsn + 1, damage.next_lsn);
   CHECK(strlen(damage.what) > 5);
+  CHECK_TEXT("redo-0000000001.log", damage.file);
+  segment = segment_of(verification, 0);
+  CHECK_U64(1, segment.is_damaged);
+  CHECK_U64(2, segment.readable_count);
+  CHECK_U64(1, segment.readable[0].first);
+  CHECK_U64(broken.lsn - 1, segment.readable[0].last);
+  CHECK_U64(broken.lsn + 1, segment.readable[1].first);
+  CHECK_U64(segment.info->last_lsn, segment.readable[1].last);
+  CHECK_U64(0, segment_of(verification, 1).is_damaged);
+  /* A program that was compiled before files were told. */
+  damage.file = damage.what;
+  damage.struct_size = offsetof(restante_redo_damage, file);
+  CHECK_OK(restante_redo_verification_get_damage(verification, 0, &damage, &error));
+  CHECK_U64(broken.lsn, damage.from_lsn);
+  CHECK_U64(offsetof(restante_redo_damage, file), damage.struct_size);
+  CHECK(damage.file == damage.what);
+  damage.struct_size = sizeof damage;
   CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
              restante_redo_verification_get_damage(
                  verification, restante_redo_verification_damage_count(verification), &damage, &error));
   CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
              restante_redo_verification_get_damage(verification, 0, NULL, &error));
+  restante_redo_verification_free(verification);
+  close_log(redo);
+}
+
+/* A host that watches a verification, and ends it or not. */
+static void watching_a_verification(const char *scratch) {
+  restante_redo *redo = open_log(scratch, 1);
+  restante_redo_verification *verification = NULL;
+  restante_verify_options options = {0};
+  restante_error *error = NULL;
+  watched watch = {0, 0, 0, RESTANTE_OK};
+  put_megabytes(redo, 3);
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "struct_size",
+              restante_redo_verify(redo, &options, &verification, &error));
+  options.struct_size = sizeof options;
+  options.reserved = 1;
+  CHECK_FAILS(RESTANTE_ERROR_INVALID_ARGUMENT, "reserved",
+              restante_redo_verify(redo, &options, &verification, &error));
+  options.reserved = 0;
+  options.progress = watch_progress;
+  options.progress_user_data = &watch;
+  CHECK_OK(restante_redo_verify(redo, &options, &verification, &error));
+  CHECK(watch.calls >= 2 && watch.bytes_done >= 2u << 20 && watch.went_back == 0);
+  CHECK_U64(0, restante_redo_verification_damage_count(verification));
+  restante_redo_verification_free(verification);
+  verification = NULL;
+  watch.calls = 0;
+  watch.bytes_done = 0;
+  watch.answer = RESTANTE_ERROR_CANCELLED;
+  CHECK_FAILS(RESTANTE_ERROR_CANCELLED, "seen enough",
+              restante_redo_verify(redo, &options, &verification, &error));
+  CHECK_U64(1, watch.calls);
+  watch.answer = RESTANTE_ERROR_BUSY;
+  CHECK_FAILS(RESTANTE_ERROR_BUSY, "seen enough",
+              restante_redo_verify(redo, &options, &verification, &error));
+  CHECK(verification == NULL);
+  options.progress = NULL;
+  CHECK_OK(restante_redo_verify(redo, &options, &verification, &error));
   restante_redo_verification_free(verification);
   close_log(redo);
 }
@@ -1062,7 +1252,7 @@ static void check_refused(restante_redo *redo, const char *why) {
   CHECK_FAILS(wrong, why, restante_redo_follow(redo, NULL, &follower, &error));
   CHECK_FAILS(wrong, why, restante_redo_records(redo, NULL, &cursor, &error));
   CHECK_FAILS(wrong, why, restante_redo_lsn_at(redo, 1, &lsn, &error));
-  CHECK_FAILS(wrong, why, restante_redo_verify(redo, &verification, &error));
+  CHECK_FAILS(wrong, why, restante_redo_verify(redo, NULL, &verification, &error));
   CHECK_FAILS(wrong, why, restante_redo_segments(redo, see_segment, &seen, &error));
   CHECK_FAILS(wrong, why, restante_redo_oldest_open(redo, view("alice"), &lsn, &error));
   CHECK_FAILS(wrong, why, restante_redo_wait_for_open(redo, view("alice"), 0, &error));
@@ -1083,6 +1273,7 @@ static void null_pointers(const char *scratch) {
   restante_assigned assigned = {0};
   restante_redo_totals totals = {0};
   restante_redo_damage damage = {0};
+  restante_segment_verification segment = {0};
   restante_error *error = NULL;
   uint64_t lsn = 77;
   uint32_t answer = 77;
@@ -1099,10 +1290,12 @@ static void null_pointers(const char *scratch) {
   CHECK_FAILS(wrong, "out_more", restante_record_cursor_next(cursor, &record, NULL, &error));
   CHECK_FAILS(wrong, "cursor is", restante_record_cursor_get_assigned(NULL, 0, &assigned, &error));
   CHECK_FAILS(wrong, "out_lsn", restante_redo_lsn_at(redo, 1, NULL, &error));
-  CHECK_FAILS(wrong, "out_verification", restante_redo_verify(redo, NULL, &error));
+  CHECK_FAILS(wrong, "out_verification", restante_redo_verify(redo, NULL, NULL, &error));
   CHECK_FAILS(wrong, "verification is", restante_redo_verification_totals(NULL, &totals, &error));
   CHECK_FAILS(wrong, "verification is", restante_redo_verification_get_damage(NULL, 0, &damage, &error));
+  CHECK_FAILS(wrong, "verification is", restante_redo_verification_get_segment(NULL, 0, &segment, &error));
   CHECK_U64(0, restante_redo_verification_damage_count(NULL));
+  CHECK_U64(0, restante_redo_verification_segment_count(NULL));
   CHECK_FAILS(wrong, "out_begin_lsn", restante_redo_oldest_open(redo, view("alice"), NULL, &error));
   CHECK_FAILS(wrong, "account_id", restante_redo_oldest_open(redo, no_bytes, &lsn, &error));
   CHECK_FAILS(wrong, "account_id", restante_redo_wait_for_open(redo, no_bytes, 0, &error));
@@ -1140,10 +1333,13 @@ int main(void) {
       {"C: what records hold", what_records_hold},
       {"C: records of lazy calls", records_of_lazy_calls},
       {"C: records of a range", records_of_a_range},
+      {"C: records of times and kinds", records_of_times_and_kinds},
+      {"C: ranges that are none", ranges_that_are_none},
       {"C: names of kinds of records", names_of_kinds},
       {"C: the LSN of a time", times},
       {"C: verifying a sound redo log", verifying_a_sound_log},
       {"C: verifying a damaged segment", verifying_a_damaged_segment},
+      {"C: a host watches a verification and ends it", watching_a_verification},
       {"C: followers and records go on behind damage", reading_behind_damage},
       {"C: segments", segments},
       {"C: segments of an inherited handle", segments_of_an_inherited_handle},

@@ -1,5 +1,6 @@
 #include "redo_support.h"
 
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,33 @@ uint64_t write_four(restante_redo *redo) {
   CHECK_OK(restante_redo_append(redo, view("alice"), ops, NULL, NULL, &error));
   restante_ops_free(ops);
   return lsn;
+}
+
+restante_content put_megabytes(restante_redo *redo, size_t count) {
+  const size_t size = count << 20;
+  unsigned char *bytes = malloc(size);
+  restante_content content = {{0}, 0};
+  restante_error *error = NULL;
+  uint32_t random = 1;
+  size_t i;
+  CHECK(bytes != NULL);
+  for (i = 0; bytes != NULL && i < size; i++) {
+    random = random * 1664525u + 1013904223u;
+    bytes[i] = (unsigned char)(random >> 24);
+  }
+  CHECK_OK(restante_redo_put_content(redo, view("alice"), bytes, size, &content, &error));
+  CHECK_OK(restante_redo_sync(redo, &error));
+  free(bytes);
+  return content;
+}
+
+int32_t watch_progress(void *user_data, uint64_t bytes_done, restante_error **out_error) {
+  watched *watch = user_data;
+  if (bytes_done < watch->bytes_done) watch->went_back++;
+  watch->bytes_done = bytes_done;
+  watch->calls++;
+  if (watch->answer != RESTANTE_OK) *out_error = restante_error_new(watch->answer, "seen enough", NULL);
+  return watch->answer;
 }
 
 void in_a_process_that_dies(void (*work)(const char *scratch), const char *scratch) {

@@ -403,7 +403,7 @@ static void reading(const char *scratch) {
   range.after = 0;
   range.until = lsn;
   CHECK_U64(1, count_logged(redo, &range));
-  range.reserved = 1;
+  range.present = 1;
   CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_read(redo, &range, &cursor, &error));
   restante_cursor_free(NULL);
   close_log(redo);

@@ -32,16 +32,31 @@ typedef struct restante_follower restante_follower;
 typedef struct restante_record_cursor restante_record_cursor;
 typedef struct restante_redo_verification restante_redo_verification;
 
+/** More bits of `present`. */
+enum {
+  RESTANTE_HAS_FROM = 256,
+  RESTANTE_HAS_TO = 512
+};
+
 typedef struct restante_read_range {
   uint32_t struct_size;
-  /** Must be 0. */
-  uint32_t reserved;
+  /** RESTANTE_HAS_FROM, _TO. */
+  uint32_t present;
   /** Transactions that end, or records that lie, behind this LSN … */
   uint64_t after;
   /** … and not behind this one; 0: no limit. */
   uint64_t until;
   /** Only this account's; empty for all. */
   restante_view account_id;
+  /**
+   * Only what has a commit time from the one to the other, both included. Segments that hold no such time are
+   * not read, nor is what is damaged in them told.
+   */
+  int64_t from;
+  int64_t to;
+  /** For records only: those of these kinds, RESTANTE_RECORD_; all if the count is 0. */
+  const uint32_t *kinds;
+  size_t kind_count;
 } restante_read_range;
 
 /** A committed transaction. Its operations have what was assigned; refused elements are left out. */
@@ -85,9 +100,9 @@ RESTANTE_API void restante_cursor_free(restante_cursor *cursor);
 /* --- Following ------------------------------------------------------------------------------------------ */
 
 /**
- * Like `restante_redo_read` without end: `range` may be NULL for all that is kept and comes, and its `until`
- * must be 0. RESTANTE_ERROR_NOT_FOUND if the range begins before what is kept; a follower that is not to miss
- * anything while it is away is also a consumer, `restante_redo_set_consumer`.
+ * Like `restante_redo_read` without end: `range` may be NULL for all that is kept and comes, and has nothing
+ * but `after` and `account_id`. RESTANTE_ERROR_NOT_FOUND if the range begins before what is kept; a follower
+ * that is not to miss anything while it is away is also a consumer, `restante_redo_set_consumer`.
  */
 RESTANTE_API int32_t restante_redo_follow(restante_redo *redo, const restante_read_range *range,
                                           restante_follower **out_follower, restante_error **out_error);
@@ -202,7 +217,7 @@ typedef struct restante_redo_damage {
   uint32_t struct_size;
   /** Always 0. */
   uint32_t reserved;
-  /** The segment, and where in its file. */
+  /** The segment, 0 if it is not known, and where in its file. */
   uint64_t sequence;
   uint64_t offset;
   /** The first LSN that cannot be read, and the next that can; 0: none, or none in this segment. */
@@ -210,6 +225,11 @@ typedef struct restante_redo_damage {
   uint64_t next_lsn;
   /** What is wrong. Never NULL; lives as long as the verification. */
   const char *what;
+  /**
+   * The segment's file: its name in a directory, or the path by which it was given. "" where segments are
+   * missing; `sequence` is then the first that is. Lives as long as the verification.
+   */
+  const char *file;
 } restante_redo_damage;
 
 /** What was read. */
@@ -225,10 +245,28 @@ typedef struct restante_redo_totals {
 } restante_redo_totals;
 
 /**
- * Reads everything that is kept: headers, the chain of segments, records, checksums, indexes. Damage is in
- * the answer, not a failure of this call. It takes as long as reading the files does.
+ * Told how much has been read, about every MiB, on the thread that verifies. A failure ends the verification
+ * and is passed on; RESTANTE_ERROR_CANCELLED is the one for "the host does not want it any more".
  */
-RESTANTE_API int32_t restante_redo_verify(restante_redo *redo, restante_redo_verification **out_verification,
+typedef int32_t (*restante_verify_progress_function)(void *user_data, uint64_t bytes_done,
+                                                     restante_error **out_error);
+
+typedef struct restante_verify_options {
+  uint32_t struct_size;
+  /** Must be 0. */
+  uint32_t reserved;
+  /** May be NULL. */
+  restante_verify_progress_function progress;
+  void *progress_user_data;
+} restante_verify_options;
+
+/**
+ * Reads everything that is kept: headers, the chain of segments, records, checksums, indexes. Damage is in
+ * the answer, not a failure of this call; so is a segment that cannot be read. It takes as long as reading
+ * the files does; `options` may be NULL.
+ */
+RESTANTE_API int32_t restante_redo_verify(restante_redo *redo, const restante_verify_options *options,
+                                          restante_redo_verification **out_verification,
                                           restante_error **out_error);
 RESTANTE_API int32_t restante_redo_verification_totals(const restante_redo_verification *verification,
                                                        restante_redo_totals *out_totals,
@@ -240,9 +278,6 @@ restante_redo_verification_damage_count(const restante_redo_verification *verifi
 RESTANTE_API int32_t restante_redo_verification_get_damage(const restante_redo_verification *verification,
                                                            size_t index, restante_redo_damage *out_damage,
                                                            restante_error **out_error);
-RESTANTE_API void restante_redo_verification_free(restante_redo_verification *verification);
-
-/* --- Keeping segments ----------------------------------------------------------------------------------- */
 
 /** One file of the log. */
 typedef struct restante_segment {
@@ -259,6 +294,44 @@ typedef struct restante_segment {
   int64_t last_time;
   uint64_t bytes;
 } restante_segment;
+
+/** LSNs, both ends included. */
+typedef struct restante_lsn_range {
+  uint64_t first;
+  uint64_t last;
+} restante_lsn_range;
+
+/** What was found of one segment. What it points to lives as long as the verification. */
+typedef struct restante_segment_verification {
+  uint32_t struct_size;
+  /** 1: some damage is of this file. */
+  uint32_t is_damaged;
+  /** Of a file that cannot be used it has the sequence, if that is known, and the size. Never NULL. */
+  const restante_segment *info;
+  /** As in `restante_redo_damage`. Never NULL. */
+  const char *file;
+  /** The records that can be read, in order; NULL without any. */
+  const restante_lsn_range *readable;
+  size_t readable_count;
+  /**
+   * Only of files without a log, of a segment that was being written: from its last record to the last byte
+   * that is not zero. A torn tail, never acknowledged; or the newest records are damaged, which nothing can
+   * tell.
+   */
+  uint64_t torn_bytes;
+} restante_segment_verification;
+
+/** How many segments there are, damaged ones too; 0 for NULL. */
+RESTANTE_API size_t
+restante_redo_verification_segment_count(const restante_redo_verification *verification);
+/** What was found of segment `index`, oldest first. RESTANTE_ERROR_INVALID_ARGUMENT past the end. */
+RESTANTE_API int32_t restante_redo_verification_get_segment(const restante_redo_verification *verification,
+                                                            size_t index,
+                                                            restante_segment_verification *out_segment,
+                                                            restante_error **out_error);
+RESTANTE_API void restante_redo_verification_free(restante_redo_verification *verification);
+
+/* --- Keeping segments ----------------------------------------------------------------------------------- */
 
 /** Told one segment at a time; a failure ends the listing and is passed on. */
 typedef int32_t (*restante_segment_function)(void *user_data, const restante_segment *segment,
