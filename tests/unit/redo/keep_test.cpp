@@ -262,6 +262,23 @@ TEST_CASE("R10: a segment that could not be sealed stays until it is") {
   CHECK(remove_now(*log) == 1);
 }
 
+TEST_CASE("R10: reading a log of which all or what was asked for is removed comes to an end") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
+  REQUIRE_OK(log);
+  REQUIRE_OK(begin(*log, "alice", "1")->commit());
+  REQUIRE_OK(log->roll());
+  REQUIRE_OK(log->set_consumer("target", log->end()));
+  CHECK(remove_now(*log) == 1);
+  CHECK(read_all_of(*log).ids.empty());
+  REQUIRE_OK(append(*log, "alice", "2", 0, Sync::lazy));
+  CHECK(read_all_of(*log).ids.empty());
+  REQUIRE_OK(log->sync());
+  CHECK(read_all_of(*log).ids == std::vector<std::string>{"2"});
+  CHECK(read_all_of(*log, {.after = 0, .until = 1, .account_id = {}}).ids.empty());
+}
+
 TEST_CASE("R10: a pin keeps segments while somebody is at work") {
   const ScratchDir dir;
   const ManualClock clock;
