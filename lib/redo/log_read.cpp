@@ -32,10 +32,12 @@ class LiveCursor final : public TransactionCursor {
             !views->empty() && views->back()->last_lsn() > range_.after && range_.after < range_.until;
         if (!has_more) return false;
         reader_ = std::make_unique<redo::CommittedReader>(*views, range_, absence_);
+        reader_end_ = std::min(views->back()->last_lsn(), range_.until);
       }
       Result<bool> more = reader_->next(transaction);
       if (!more.ok() || *more || reader_->is_behind_time()) return more;
-      range_.after = std::max(range_.after, reader_->position());
+      // What was removed is behind it too, although it has met nothing of that.
+      range_.after = std::max({range_.after, reader_->position(), reader_end_});
       reader_.reset();
     }
   }
@@ -47,6 +49,7 @@ class LiveCursor final : public TransactionCursor {
   ReadRange range_;
   const redo::CommittedReader::Absence absence_;
   std::unique_ptr<redo::CommittedReader> reader_;
+  Lsn reader_end_ = 0;
 };
 
 /// Records of a log that stays open as long as they are read.

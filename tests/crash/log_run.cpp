@@ -58,23 +58,34 @@ std::string LogRun::play_until(std::uint64_t n, const SimulatedDisk::Crash& cras
 }
 
 std::string LogRun::play_rolls(std::uint64_t n, const SimulatedDisk::Crash& crash, bool& is_over) {
+  return play_script(
+      {&LogRun::append, &LogRun::maintain, &LogRun::append_content, &LogRun::roll, &LogRun::append}, n, crash,
+      is_over);
+}
+
+std::string LogRun::play_removals(std::uint64_t n, const SimulatedDisk::Crash& crash, bool& is_over) {
+  return play_script({&LogRun::touch, &LogRun::append, &LogRun::append_content, &LogRun::roll,
+                      &LogRun::append, &LogRun::consume_all, &LogRun::remove_consumed},
+                     n, crash, is_over);
+}
+
+std::string LogRun::play_script(const Script& script, std::uint64_t n, const SimulatedDisk::Crash& crash,
+                                bool& is_over) {
   if (!open()) return "the log cannot be opened";
   disk_.crash_at(n);
-  roll_with_spare(2);
+  follow(script);
   close();
   is_over = !disk_.is_down();
   disk_.restart_machine(crash);
-  if (wrong_.empty() && open()) roll_with_spare(2);
+  if (wrong_.empty() && open()) follow(script);
   if (log_ && wrong_.empty()) wrong(history_.check(*log_));
   close();
   return wrong_;
 }
 
-void LogRun::roll_with_spare(int times) {
-  const std::array<void (LogRun::*)(), 5> steps = {&LogRun::append, &LogRun::maintain,
-                                                   &LogRun::append_content, &LogRun::roll, &LogRun::append};
-  for (int i = 0; i < times; ++i) {
-    for (const auto step : steps)
+void LogRun::follow(const Script& script) {
+  for (int i = 0; i < 2; ++i) {
+    for (const auto step : script)
       if (wrong_.empty() && !disk_.is_down()) (this->*step)();
   }
 }
@@ -363,16 +374,26 @@ void LogRun::touch() {
 
 void LogRun::consume() {
   const std::string name = kConsumers[static_cast<std::size_t>(below(kConsumers.size()))];
-  if (one_in(2)) {
-    tell("remove what was consumed");
-    const Result<std::uint64_t> removed = log_->remove_consumed(std::chrono::seconds(0));
-    if (!removed.ok()) (void)failed(removed.status(), {Code::no_space});
-    if (removed.ok()) tell("  ", *removed, " segments");
-    return;
-  }
+  if (one_in(2)) return remove_consumed();
   Lsn position = log_->end();
   for (const Consumer& consumer : *log_->consumers())
     if (consumer.name == name) position = consumer.position + below(log_->end() - consumer.position + 1);
+  move_consumer(name, position);
+}
+
+void LogRun::consume_all() {
+  for (const char* const name : kConsumers)
+    if (!disk_.is_down()) move_consumer(name, log_->end());
+}
+
+void LogRun::remove_consumed() {
+  tell("remove what was consumed");
+  const Result<std::uint64_t> removed = log_->remove_consumed(std::chrono::seconds(0));
+  if (!removed.ok()) (void)failed(removed.status(), {Code::no_space});
+  if (removed.ok()) tell("  ", *removed, " segments");
+}
+
+void LogRun::move_consumer(const std::string& name, Lsn position) {
   tell("consumer ", name, " at ", position);
   const Status moved = log_->set_consumer(name, position);
   if (moved.ok()) {

@@ -37,6 +37,8 @@ class LogRun {
                                        bool& is_over);
   /// Appends, housekeeping and rolls, with the machine stopping at the n-th change of these.
   [[nodiscard]] std::string play_rolls(std::uint64_t n, const SimulatedDisk::Crash& crash, bool& is_over);
+  /// The same with consumers that read all, and the removal of what they have read.
+  [[nodiscard]] std::string play_removals(std::uint64_t n, const SimulatedDisk::Crash& crash, bool& is_over);
   /// What happened, for whoever has to find out why.
   [[nodiscard]] const std::string& story() const { return story_; }
 
@@ -77,10 +79,16 @@ class LogRun {
   void recover();
   void touch();
   void consume();
+  void consume_all();
+  void move_consumer(const std::string& name, Lsn position);
+  void remove_consumed();
   void housekeeping();
   void roll();
   void maintain();
-  void roll_with_spare(int times);
+  using Script = std::vector<void (LogRun::*)()>;
+  [[nodiscard]] std::string play_script(const Script& script, std::uint64_t n,
+                                        const SimulatedDisk::Crash& crash, bool& is_over);
+  void follow(const Script& script);
   void trouble();
   void fill(bool is_full);
   void note_durable();

@@ -3,6 +3,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "redo/segment_view.hpp"
 #include "redo_test.hpp"
 
 namespace restante::test {
@@ -204,11 +207,18 @@ TEST_CASE("R10: a full disk refuses begin and append, never an end") {
     const Bytes mail(6000, 'x');
     const auto reader = read_from_memory(ByteView(mail));
     REQUIRE_CODE(log->put_content("alice", *reader), no_space);
+    // Nor does housekeeping take what is reserved.
+    int touched = 0;
+    while (log->touch("touched" + std::to_string(touched)).ok()) REQUIRE(++touched < 1000);
+    const Lsn end = log->end();
+    REQUIRE_OK(log->maintain());
+    CHECK(log->end() == end);
     // Every end fits, with the longest ids.
     for (Transaction& transaction : open) {
       committed.insert(std::get<HostOp>(transaction.operations().at(0)).name);
       REQUIRE_OK(transaction.commit({}, Sync::durable));
     }
+    CHECK(std::filesystem::file_size(dir.file("redo") + "/redo-0000000001.log") == options.segment_bytes);
     io.heal();
     REQUIRE_OK(append(*log, "alice", "room again", 2000));
     committed.insert("room again");
@@ -250,6 +260,84 @@ TEST_CASE("R10: room for an end record holds for ids of any length in small tran
   }
   REQUIRE_FALSE(open.empty());
   for (Transaction& transaction : open) REQUIRE_OK(transaction.commit(assigned, Sync::durable));
+}
+
+TEST_CASE("R10: a segment has room for the ends of all transactions that are open when it begins") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
+  REQUIRE_OK(log);
+  MessagePut put;
+  std::vector<Assigned> assigned;
+  for (std::uint32_t i = 0; i < 2000; ++i) {
+    put.messages.emplace_back();
+    put.messages.back().id = "m" + std::to_string(i);
+    put.messages.back().folder_id = "inbox";
+    assigned.push_back({.operation = 0, .element = i, .uid = i + 1, .id = std::string(128, 'i')});
+  }
+  const std::vector<Operation> operations{put};
+  Result<Transaction> transaction = log->begin("alice", operations);
+  REQUIRE_OK(transaction);
+  REQUIRE_OK(log->roll());
+  const std::uint64_t sequence = log->sequence();
+  const std::string newest = dir.file("redo") + "/" + redo::segment_name(sequence);
+  const auto bytes = std::filesystem::file_size(newest);
+  REQUIRE_OK(transaction->commit(assigned, Sync::durable));
+  CHECK(log->sequence() == sequence);
+  CHECK(std::filesystem::file_size(newest) <= bytes);
+  CHECK(log->verify()->damages.empty());
+}
+
+TEST_CASE("R10: a segment that was cut behind its records is not gone on with when ends need its room") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  const RedoLog::Options options = options_with(clock);
+  for (const bool is_open : {false, true}) {
+    const std::string path = dir.file(is_open ? "open" : "ended");
+    {
+      Result<RedoLog> log = RedoLog::open(path, options);
+      REQUIRE_OK(log);
+      Result<Transaction> transaction = begin(*log, "alice", "1");
+      REQUIRE_OK(transaction);
+      if (!is_open) REQUIRE_OK(transaction->commit());
+    }
+    // Records take much less, the reservation does not fit.
+    std::filesystem::resize_file(path + "/redo-0000000001.log", 10u << 10);
+    Result<RedoLog> log = RedoLog::open(path, options);
+    REQUIRE_OK(log);
+    CHECK(log->sequence() == (is_open ? 2 : 1));
+    CHECK(log->verify()->damages.empty());
+  }
+}
+
+TEST_CASE("R8: what was lazy when a log was closed or was idle is damage when it is bad later") {
+  const ManualClock clock;
+  const RedoLog::Options options = options_with(clock);
+  for (const bool is_closed : {false, true}) {
+    const ScratchDir dir;
+    const std::string copy = dir.file("copy");
+    std::uint64_t end = 0;
+    {
+      Result<RedoLog> log = RedoLog::open(dir.file("log"), options);
+      REQUIRE_OK(log);
+      REQUIRE_OK(append(*log, "alice", "lazy", 500, Sync::lazy));
+      if (!is_closed) REQUIRE_OK(log->maintain());
+      end = log->end();
+      if (!is_closed) copy_log(dir.file("log"), copy);
+    }
+    if (is_closed) copy_log(dir.file("log"), copy);
+    const std::string segment = copy + "/redo-0000000001.log";
+    Bytes bytes = slurp(segment);
+    const auto bad = std::search_n(bytes.begin(), bytes.end(), 100, std::uint8_t{'x'});
+    REQUIRE(bad != bytes.end());
+    *bad ^= 1;
+    spill(segment, bytes);
+    INFO("closed: " << is_closed);
+    Result<RedoLog> log = RedoLog::open(copy, options);
+    REQUIRE_OK(log);
+    CHECK(log->end() >= end);
+    CHECK(log->verify()->damages.size() == 1);
+  }
 }
 
 TEST_CASE("R10: an index that finds no room is written later") {

@@ -182,6 +182,104 @@ TEST_CASE("R10: an open transaction keeps the segment in which it began, its end
   CHECK(remove_now(*log) == 4);
 }
 
+Operation message_with(const ContentRef& content) {
+  MessagePut put;
+  put.messages.resize(1);
+  put.messages[0].id = "m";
+  put.messages[0].folder_id = "inbox";
+  put.messages[0].content = content;
+  return put;
+}
+
+TEST_CASE("R10: who has not read a commit finds its begin record and the content that this names") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
+  REQUIRE_OK(log);
+  const Bytes mail = Random("mail").bytes(5000);
+  const auto reader = read_from_memory(ByteView(mail));
+  const Result<ContentRef> content = log->put_content("alice", *reader);
+  REQUIRE_OK(content);
+  REQUIRE_OK(log->roll());
+  const std::vector<Operation> operations{host_op("read late"), message_with(*content)};
+  Result<Transaction> transaction = log->begin("alice", operations);
+  REQUIRE_OK(transaction);
+  REQUIRE_OK(log->roll());
+  const Lsn before = log->end();
+  REQUIRE_OK(transaction->commit({}, Sync::durable));
+  REQUIRE_OK(log->roll());
+  REQUIRE_OK(log->set_consumer("target", before));
+  CHECK(remove_now(*log) == 0);
+  const ReadBack back = read_all_of(*log, {.after = before, .until = UINT64_MAX, .account_id = {}});
+  CHECK(back.ids == std::vector<std::string>{"read late"});
+  const auto found = log->open_content(*content);
+  REQUIRE_OK(found);
+  CHECK(*read_all(**found) == mail);
+  REQUIRE_OK(log->set_consumer("target", log->end()));
+  CHECK(remove_now(*log) == 3);
+}
+
+TEST_CASE("R10: content that was put stays until a record names it, as long as one may") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
+  REQUIRE_OK(log);
+  const Bytes mail = Random("mail").bytes(5000);
+  const auto put = [&] {
+    const auto reader = read_from_memory(ByteView(mail));
+    const Result<ContentRef> content = log->put_content("alice", *reader);
+    REQUIRE_OK(content);
+    return *content;
+  };
+  const std::vector<Operation> operations{message_with(put())};
+  REQUIRE_OK(log->roll());
+  REQUIRE_OK(log->set_consumer("target", log->end()));
+  CHECK(remove_now(*log) == 0);
+  REQUIRE_OK(log->append("alice", operations));
+  const auto found = log->open_content(content_ref_of(mail));
+  REQUIRE_OK(found);
+  CHECK(*read_all(**found) == mail);
+  // Nobody names it any more from so far behind.
+  (void)put();
+  for (int i = 0; i < 3; ++i) REQUIRE_OK(log->roll());
+  REQUIRE_OK(log->set_consumer("target", log->end()));
+  CHECK(remove_now(*log) == 4);
+}
+
+TEST_CASE("R10: a segment that could not be sealed stays until it is") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  FaultyIo io;
+  redo::OpenHooks hooks;
+  hooks.io = &io;
+  Result<RedoLog> log = redo::open_log(dir.file("redo"), options_with(clock), hooks);
+  REQUIRE_OK(log);
+  REQUIRE_OK(append(*log, "alice", "1"));
+  io.fail_always(Fault::no_space, [](Call call) { return call == Call::truncate; });
+  REQUIRE_CODE(log->roll(), no_space);
+  REQUIRE_OK(log->set_consumer("target", log->end()));
+  CHECK(remove_now(*log) == 0);
+  io.heal();
+  CHECK(remove_now(*log) == 1);
+}
+
+TEST_CASE("R10: reading a log of which all or what was asked for is removed comes to an end") {
+  const ScratchDir dir;
+  const ManualClock clock;
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options_with(clock));
+  REQUIRE_OK(log);
+  REQUIRE_OK(begin(*log, "alice", "1")->commit());
+  REQUIRE_OK(log->roll());
+  REQUIRE_OK(log->set_consumer("target", log->end()));
+  CHECK(remove_now(*log) == 1);
+  CHECK(read_all_of(*log).ids.empty());
+  REQUIRE_OK(append(*log, "alice", "2", 0, Sync::lazy));
+  CHECK(read_all_of(*log).ids.empty());
+  REQUIRE_OK(log->sync());
+  CHECK(read_all_of(*log).ids == std::vector<std::string>{"2"});
+  CHECK(read_all_of(*log, {.after = 0, .until = 1, .account_id = {}}).ids.empty());
+}
+
 TEST_CASE("R10: a pin keeps segments while somebody is at work") {
   const ScratchDir dir;
   const ManualClock clock;
