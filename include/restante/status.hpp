@@ -124,13 +124,14 @@ class [[nodiscard]] Result {
     require();
     return *value_;
   }
-  [[nodiscard]] T&& value() && {
+  /// By value, so that a loop over what a call answers keeps it: `for (const Item& item : *list()) …`.
+  [[nodiscard]] T value() && {
     require();
     return std::move(*value_);
   }
   [[nodiscard]] T& operator*() & { return value(); }
   [[nodiscard]] const T& operator*() const& { return value(); }
-  [[nodiscard]] T&& operator*() && { return std::move(*this).value(); }
+  [[nodiscard]] T operator*() && { return std::move(*this).value(); }
   [[nodiscard]] T* operator->() { return &value(); }
   [[nodiscard]] const T* operator->() const { return &value(); }
 

@@ -188,7 +188,8 @@ Result<std::unique_ptr<RedoLog::RecordCursor>> RedoLog::Impl::records(const Read
   if (!all.ok()) return all.status();
   Result<std::unique_ptr<RecordCursor>> records = redo::read_records(std::move(*all), range, Code::damaged);
   if (!records.ok()) return records.status();
-  return std::unique_ptr<RecordCursor>(std::make_unique<LiveRecords>(shared_from_this(), std::move(*records)));
+  return std::unique_ptr<RecordCursor>(
+      std::make_unique<LiveRecords>(shared_from_this(), std::move(*records)));
 }
 
 Result<LogVerification> RedoLog::Impl::verify(const VerifyOptions& options) {

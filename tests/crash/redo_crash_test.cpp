@@ -114,7 +114,7 @@ TEST_CASE("a segment that is said to be sealed is sealed on the disk") {
   {
     LogOnDisk on(disk);
     REQUIRE_OK(on.log->roll());
-    REQUIRE(on.log->segments().front().sealed);
+    REQUIRE(on.log->segments()->front().sealed);
     sealed = disk.files("/redo")["redo-0000000001.log"];
     disk.stop();
   }
@@ -150,7 +150,7 @@ TEST_CASE("sealing a segment with room for its index takes none from a full disk
   REQUIRE_OK(on.log->maintain());
   disk.fill(true);
   REQUIRE_OK(on.log->roll());
-  CHECK(on.log->segments().front().sealed);
+  CHECK(on.log->segments()->front().sealed);
 }
 
 }  // namespace

@@ -2,6 +2,9 @@
 
 #include <memory>
 #include <set>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 #include "support/catch.hpp"
 
@@ -87,6 +90,16 @@ TEST_CASE("Result: value or failure") {
   const Result<std::string> failure = Status(Code::not_found, "no such account");
   CHECK_FALSE(failure.ok());
   CHECK(failure.status().code() == Code::not_found);
+}
+
+TEST_CASE("Result: what a call answers lives as long as a loop over it") {
+  const auto list = [] {
+    return Result<std::vector<std::string>>(std::vector<std::string>(3, std::string(100, 'x')));
+  };
+  static_assert(std::is_same_v<decltype(*list()), std::vector<std::string>>);
+  std::size_t bytes = 0;
+  for (const std::string& one : *list()) bytes += one.size();
+  CHECK(bytes == 300);
 }
 
 TEST_CASE("Result: holds what can only be moved") {
