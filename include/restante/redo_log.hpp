@@ -367,9 +367,10 @@ class RedoLog {
   /// Durably notes, once per account and segment, that the account is about to be changed by a host that
   /// appends after the fact (R9). Cheap when it is already noted.
   Status touch(std::string_view account_id);
-  /// Accounts touched or appended to since the last clean close, for whoever opens first after an end that
-  /// was not clean for all processes; empty for everybody else. The host compares these with its store and
-  /// appends what is missing.
+  /// Accounts touched or appended to since the last clean close, in segments that are kept, for whoever opens
+  /// first after an end that was not clean for all processes; empty for everybody else. The host compares
+  /// these with its store and appends what is missing. It touches an account once a segment, so what is
+  /// missing is of an account that a recent segment names.
   [[nodiscard]] std::vector<std::string> accounts_to_reconcile() const;
 
   /// Makes durable what has been written so far.
@@ -448,9 +449,8 @@ class RedoLog {
   /// Removes sealed segments that all consumers are past and that nothing which is open or which some
   /// consumer has not read refers to; with no consumer registered, nothing. What all have read and what stays
   /// may lack its beginning then: reading from 0 leaves it out, reading from a place in it reports
-  /// `not_found`. Accounts that only the removed segments list for `accounts_to_reconcile` are touched again.
-  /// Segments younger than `min_age` stay (seed: archived logs younger than an hour are copied, not moved).
-  /// Returns how many went.
+  /// `not_found`. Segments younger than `min_age` stay (seed: archived logs younger than an hour are copied,
+  /// not moved). Returns how many went.
   [[nodiscard]] Result<std::uint64_t> remove_consumed(std::chrono::seconds min_age);
 
   struct Impl;

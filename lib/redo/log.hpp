@@ -284,8 +284,6 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   /// Of an entry whose account id is too long for the table.
   [[nodiscard]] std::string account_in_log(const redo::OpenTransaction& transaction) const;
   [[nodiscard]] Status touch(std::string_view account_id);
-  /// The record that notes it in the current segment; not durable yet.
-  [[nodiscard]] Result<Lsn> note_touch(std::string_view account_id);
   [[nodiscard]] std::vector<Unfinished> unfinished() const;
   [[nodiscard]] Result<std::vector<Transaction>> recover(std::string_view account_id);
   [[nodiscard]] std::optional<Lsn> oldest_open(std::string_view account_id) const;
@@ -330,13 +328,7 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   [[nodiscard]] Result<std::uint64_t> remove_consumed(std::chrono::seconds min_age);
   /// With the lock, as all below.
   [[nodiscard]] Status load_lists();
-  struct Removal {
-    std::uint64_t first_kept = 0;
-    /// Accounts to touch again before.
-    std::vector<std::string> touched;
-  };
   [[nodiscard]] Status mark_lost();
-  [[nodiscard]] Result<Removal> plan_removal(std::int64_t min_age_us);
   [[nodiscard]] Status remove_files(std::uint64_t first_kept);
   [[nodiscard]] Status store_consumers(redo::ConsumerList list);
   [[nodiscard]] std::size_t first_kept(std::int64_t min_age_us) const;

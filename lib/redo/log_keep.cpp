@@ -221,36 +221,6 @@ Status RedoLog::Impl::mark_lost() {
   return newly_lost ? store_consumers(std::move(list)) : Status();
 }
 
-// With the lock of who removes: which segment is the first to stay, and whom those before it list for
-// `accounts_to_reconcile` while those behind do not.
-Result<RedoLog::Impl::Removal> RedoLog::Impl::plan_removal(std::int64_t min_age_us) {
-  const Result<Hold> held = hold();
-  if (!held.ok()) return held.status();
-  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
-  if (Status finished = remove_files(state_.first_sequence); !finished.ok()) return finished;
-  Removal removal{segments_.front().header->sequence, {}};
-  if (consumers_.consumers.empty()) return removal;
-  if (Status marked = mark_lost(); !marked.ok()) return marked;
-  update_keep();
-  const std::size_t kept = first_kept(min_age_us);
-  removal.first_kept = segments_[kept].header->sequence;
-  constexpr redo::KindSet kKinds =
-      redo::kind_bit(redo::RecordKind::touch) | redo::kind_bit(redo::RecordKind::append);
-  std::set<std::string> known;
-  for (std::size_t i = segments_.size(); i-- > 0;) {
-    const Segment& segment = segments_[i];
-    if (segment.header->sequence < state_.opened_sequence) break;
-    if (segment.view == nullptr) continue;
-    const Result<std::vector<std::string>> accounts = segment.view->accounts(kKinds);
-    // Nobody reads more of a damaged segment when it stays.
-    if (!accounts.ok() && accounts.status().code() == Code::damaged) continue;
-    if (!accounts.ok()) return accounts.status();
-    for (const std::string& account : *accounts)
-      if (known.insert(account).second && i < kept) removal.touched.push_back(account);
-  }
-  return removal;
-}
-
 // With the lock of who removes: the files of all segments before that one, also those that somebody who died
 // has left.
 Status RedoLog::Impl::remove_files(std::uint64_t first_kept) {
@@ -276,24 +246,15 @@ Result<std::uint64_t> RedoLog::Impl::remove_consumed(std::chrono::seconds min_ag
   const Result<SealHold> sealing = hold_seals();
   if (!sealing.ok()) return sealing.status();
   const auto min_age_us = std::chrono::duration_cast<std::chrono::microseconds>(min_age).count();
-  const Result<Removal> removal = plan_removal(min_age_us);
-  if (!removal.ok()) return removal.status();
-  // Without the lock: there may be many, and what stays lists them before what lists them now goes.
-  Lsn noted = 0;
-  for (const std::string& account : removal->touched) {
-    const Result<Lsn> touched = note_touch(account);
-    if (!touched.ok()) return touched.status();
-    noted = std::max(noted, *touched);
-  }
-  if (Status durable = wait_durable(noted); !durable.ok()) return durable;
-
   const Result<Hold> held = hold();
   if (!held.ok()) return held.status();
+  if (Status loaded = load_lists(); !loaded.ok()) return loaded;
+  if (Status finished = remove_files(state_.first_sequence); !finished.ok()) return finished;
+  if (consumers_.consumers.empty()) return std::uint64_t{0};
+  if (Status marked = mark_lost(); !marked.ok()) return marked;
   update_keep();
-  // Somebody may have begun to need some of them.
   const std::size_t count = segments_.size();
-  const std::size_t still = first_kept(min_age_us);
-  const std::uint64_t kept = std::min(removal->first_kept, segments_[still].header->sequence);
+  const std::uint64_t kept = segments_[first_kept(min_age_us)].header->sequence;
   if (kept <= state_.first_sequence) return std::uint64_t{0};
   // First nobody reads them any more; then they go, and if this process dies, with the next removal.
   redo::WriterState state = state_;

@@ -245,29 +245,28 @@ Result<Lsn> RedoLog::Impl::end_transaction(Transaction::Impl& transaction, bool 
 Status RedoLog::Impl::touch(std::string_view account_id) {
   if (Status usable = check_usable(); !usable.ok()) return usable;
   if (Status checked = check_account(account_id); !checked.ok()) return checked;
-  const Result<Lsn> lsn = note_touch(account_id);
-  if (!lsn.ok()) return lsn.status();
-  if (Status durable = wait_durable(*lsn); !durable.ok()) return durable;
+  Lsn lsn = 0;
+  {
+    const Result<Hold> held = hold();
+    if (!held.ok()) return held.status();
+    const std::string account(account_id);
+    auto noted = touched_.find(account);
+    if (noted == touched_.end()) {
+      Frame frame;
+      frame.head.kind = redo::RecordKind::touch;
+      frame.account_id = account_id;
+      redo::begin_frame(frame.bytes, account_id, {});
+      redo::close_frame(frame.bytes, frame.head, account_id, {});
+      if (Status room = make_room(frame.bytes.size(), 0); !room.ok()) return room;
+      const Result<Placed> placed = write(frame);
+      if (!placed.ok()) return placed.status();
+      noted = touched_.emplace(account, placed->lsn).first;
+    }
+    lsn = noted->second;
+  }
+  if (Status durable = wait_durable(lsn); !durable.ok()) return durable;
   seal_rolled();
   return {};
-}
-
-Result<Lsn> RedoLog::Impl::note_touch(std::string_view account_id) {
-  const Result<Hold> held = hold();
-  if (!held.ok()) return held.status();
-  const std::string account(account_id);
-  const auto noted = touched_.find(account);
-  if (noted != touched_.end()) return noted->second;
-  Frame frame;
-  frame.head.kind = redo::RecordKind::touch;
-  frame.account_id = account_id;
-  redo::begin_frame(frame.bytes, account_id, {});
-  redo::close_frame(frame.bytes, frame.head, account_id, {});
-  if (Status room = make_room(frame.bytes.size(), 0); !room.ok()) return room;
-  const Result<Placed> placed = write(frame);
-  if (!placed.ok()) return placed.status();
-  touched_.emplace(account, placed->lsn);
-  return placed->lsn;
 }
 
 std::string RedoLog::Impl::account_in_log(const redo::OpenTransaction& transaction) const {

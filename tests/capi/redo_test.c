@@ -434,8 +434,7 @@ static void keeping_segments(const char *scratch) {
   CHECK_CODE(RESTANTE_ERROR_NOT_FOUND, restante_redo_limit_consumer(redo, view("host"), 1, 1, &error));
   CHECK_OK(restante_redo_set_consumer(redo, view("host"), lsn, &error));
   CHECK_OK(restante_redo_limit_consumer(redo, view("host"), 1u << 30, 86400, &error));
-  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
-             restante_redo_limit_consumer(redo, view("host"), 0, UINT64_MAX, &error));
+  CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT, restante_redo_limit_consumer(NULL, view("host"), 0, 0, &error));
   CHECK_CODE(RESTANTE_ERROR_INVALID_ARGUMENT,
              restante_redo_set_consumer(redo, view("host"), lsn - 1, &error));
   CHECK_OK(restante_redo_consumers(redo, hear_consumer, &consumers, &error));

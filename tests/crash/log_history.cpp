@@ -254,18 +254,21 @@ std::string LogHistory::check_consumers(const RedoLog& log) {
   return {};
 }
 
-// Whoever was touched or appended to since the log was last closed in order, kept or not.
+// Whoever was touched or appended to since the log was last closed in order, as far as that is kept.
 std::string LogHistory::check_reconcile(const RedoLog& log) {
   // The mark that closes is the only record that can have come since.
   const std::optional<Lsn> closing = std::exchange(closing_, std::nullopt);
-  if (closing && log.end() > *closing && kind_of(log, log.end()) == "mark") opened_ = log.end() + 1;
+  const bool has_mark = closing && log.end() > *closing && kind_of(log, log.end()) == "mark";
+  if (has_mark) opened_ = log.end() + 1;
   const std::vector<std::string> listed = log.accounts_to_reconcile();
   const std::set<std::string> names(listed.begin(), listed.end());
-  if (std::exchange(is_closed_, false) && !names.empty())
+  // A full disk may have kept the mark away.
+  if (std::exchange(is_closed_, false) && has_mark && !names.empty())
     return text("the log was closed in order, and ", *names.begin(), " is to be reconciled");
+  const Lsn kept = log.segments()->front().first_lsn;
   for (const Event& event : events_) {
     const bool counts = event.kind == Event::touch || event.kind == Event::append;
-    if (counts && event.lsn >= opened_ && !names.contains(event.account))
+    if (counts && event.lsn >= std::max(opened_, kept) && !names.contains(event.account))
       return text("account ", event.account, " changed at ", event.lsn, " and is not to be reconciled");
   }
   return {};

@@ -88,7 +88,7 @@ TEST_CASE("a machine that stops at each change of housekeeping and of a roll wit
   stop_at_each(&LogRun::play_rolls, "rolls", 12, 500);
 }
 
-TEST_CASE("a machine that stops at each change of a removal loses no commit, no account and no consumer") {
+TEST_CASE("a machine that stops at each change of a removal loses no commit and no consumer") {
   stop_at_each(&LogRun::play_removals, "removals", 3, 500);
 }
 

@@ -124,44 +124,6 @@ TEST_CASE("R10: a removal that failed half way is finished by the next one, and 
   }
 }
 
-TEST_CASE("R9: whoever was touched or appended to since the last close is reconciled, kept or not") {
-  const ScratchDir dir;
-  const ManualClock clock;
-  const RedoLog::Options options = options_with(clock);
-  {
-    Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
-    REQUIRE_OK(log);
-    REQUIRE_OK(append(*log, "closed", "0"));
-  }
-  const std::string crashed = dir.file("crashed");
-  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
-  REQUIRE_OK(log);
-  REQUIRE_OK(log->roll());
-  REQUIRE_OK(log->touch("touched"));
-  REQUIRE_OK(append(*log, "appended", "1"));
-  REQUIRE_OK(begin(*log, "begun", "2")->commit());
-  const Lsn before = log->end();
-  // Twice: what was carried on is carried on again.
-  for (int i = 0; i < 2; ++i) {
-    REQUIRE_OK(log->roll());
-    REQUIRE_OK(append(*log, "late", std::to_string(i)));
-    REQUIRE_OK(log->roll());
-    REQUIRE_OK(log->set_consumer("target", log->end()));
-    CHECK(remove_now(*log) >= 2);
-  }
-  CHECK(log->segments()->front().first_lsn > before);
-  copy_log(dir.file("redo"), crashed);
-  const std::vector<std::string> listed = RedoLog::open(crashed, options)->accounts_to_reconcile();
-  for (const char* account : {"touched", "appended", "late"})
-    CHECK(std::count(listed.begin(), listed.end(), account) == 1);
-  CHECK(std::count(listed.begin(), listed.end(), "begun") == 0);
-  // Nothing is noted twice, and a log that was closed carries nothing on.
-  log = Status(Code::internal, "closed");
-  log = RedoLog::open(dir.file("redo"), options);
-  REQUIRE_OK(log);
-  CHECK(log->accounts_to_reconcile().empty());
-}
-
 TEST_CASE("R10: an open transaction keeps the segment in which it began, its end keeps it too") {
   const ScratchDir dir;
   const ManualClock clock;
