@@ -83,13 +83,7 @@ Result<bool> CommittedReader::next_record(Record& record) {
 }
 
 Status CommittedReader::open_stream(const SegmentView& segment) {
-  RecordFilter filter;
-  filter.after = range_.after;
-  filter.until = range_.until;
-  filter.account_id = range_.account_id;
-  filter.kinds = kWanted;
-  filter.content_bytes = false;
-  Result<std::unique_ptr<RecordStream>> stream = segment.records(filter);
+  Result<std::unique_ptr<RecordStream>> stream = segment.records(filter_of(range_, kWanted));
   if (!stream.ok()) return stream.status();
   stream_ = std::move(*stream);
   return {};

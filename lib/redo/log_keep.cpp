@@ -1,6 +1,7 @@
 // Consumers, and which segments may go (R10).
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.hpp"
 #include "redo/log.hpp"

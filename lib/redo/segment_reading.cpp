@@ -53,13 +53,7 @@ class SegmentRecords final : public RedoLog::RecordCursor {
   }
 
   Status open_stream() {
-    RecordFilter filter;
-    filter.after = range_.after;
-    filter.until = range_.until;
-    filter.account_id = range_.account_id;
-    filter.kinds = kinds_;
-    filter.content_bytes = false;
-    Result<std::unique_ptr<RecordStream>> stream = segments_[segment_]->records(filter);
+    Result<std::unique_ptr<RecordStream>> stream = segments_[segment_]->records(filter_of(range_, kinds_));
     if (!stream.ok()) {
       // What cannot be opened now cannot be opened in the next call.
       ++segment_;
@@ -95,6 +89,16 @@ Result<KindSet> kinds_of(const std::vector<std::string>& names) {
 }
 
 }  // namespace
+
+RecordFilter filter_of(const ReadRange& range, KindSet kinds) {
+  RecordFilter filter;
+  filter.after = range.after;
+  filter.until = range.until;
+  filter.account_id = range.account_id;
+  filter.kinds = kinds;
+  filter.content_bytes = false;
+  return filter;
+}
 
 bool ends_before(const SegmentViews& all, std::size_t at, const std::optional<Time>& from) {
   if (!from) return false;

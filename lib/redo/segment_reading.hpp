@@ -9,6 +9,9 @@
 
 namespace restante::redo {
 
+/// The range without its times, for records without the bytes of contents.
+[[nodiscard]] RecordFilter filter_of(const ReadRange& range, KindSet kinds);
+
 /// Whether all records of `all[at]` have a commit time before `from`, as far as that is known.
 [[nodiscard]] bool ends_before(const SegmentViews& all, std::size_t at, const std::optional<Time>& from);
 /// Whether they all have one behind `to`.
