@@ -467,13 +467,17 @@ Result<SegmentHeader> read_header(const SegmentFile& file, bool* first_copy_is_b
 Result<std::optional<Seal>> read_seal(const SegmentFile& file, const SegmentHeader& header) {
   Result<std::shared_ptr<const os::Fd>> fd = file.open();
   if (!fd.ok()) return fd.status();
-  const Result<os::FileInfo> info = file.io().fstat((*fd)->get());
+  Result<os::FileInfo> info = file.io().fstat((*fd)->get());
   if (!info.ok()) return info.status();
-  if (info->size < header.records_begin() + kFooterBytes) return std::optional<Seal>();
   Bytes bytes(kFooterBytes);
-  if (Status read = os::read_exactly_at(file.io(), (*fd)->get(), bytes, info->size - kFooterBytes);
-      !read.ok()) {
-    return read;
+  for (;;) {
+    if (info->size < header.records_begin() + kFooterBytes) return std::optional<Seal>();
+    const Status read = os::read_exactly_at(file.io(), (*fd)->get(), bytes, info->size - kFooterBytes);
+    if (read.ok()) break;
+    // Another process that seals it cuts it to its end.
+    Result<os::FileInfo> now = file.io().fstat((*fd)->get());
+    if (!now.ok() || now->size >= info->size) return read;
+    info = std::move(now);
   }
   const Result<SegmentFooter> footer = decode_footer(bytes);
   if (!footer.ok()) return std::optional<Seal>();

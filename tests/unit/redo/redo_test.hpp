@@ -13,6 +13,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "os/file.hpp"
@@ -90,6 +91,8 @@ class FaultyIo final : public os::Io {
   std::atomic<std::uint64_t> bytes_read{0};
   /// Called before each sync, to make it slow.
   std::function<void()> before_sync;
+  /// Called before the next read, once.
+  std::function<void()> before_read;
 
   Result<os::Fd> open_at(int dirfd, const std::string& name, int flags, mode_t mode) override {
     if (Status s = gate(Call::open); !s.ok()) return s;
@@ -100,6 +103,7 @@ class FaultyIo final : public os::Io {
     return real_.close(std::move(fd));
   }
   Result<std::size_t> pread(int fd, MutableByteView buffer, std::uint64_t offset) override {
+    if (const std::function<void()> action = std::exchange(before_read, nullptr)) action();
     if (Status s = gate(Call::read); !s.ok()) return s;
     Result<std::size_t> got = real_.pread(fd, buffer, offset);
     if (got.ok()) bytes_read += *got;

@@ -7,6 +7,7 @@
 
 #include "fateful_io.hpp"
 #include "processes.hpp"
+#include "redo/raw_segment.hpp"
 #include "redo_test.hpp"
 
 namespace restante::test {
@@ -405,6 +406,32 @@ TEST_CASE("R7: a follower in one process gets what another writes, across rolls 
   }
   REQUIRE_OK(log->sync());
   CHECK(child.wait() == 0);
+}
+
+TEST_CASE("R7: a segment that another process seals between two looks at it is read as sealed") {
+  const ScratchDir dir;
+  const std::string path = dir.file("redo");
+  const ManualClock clock;
+  Result<RedoLog> log = RedoLog::open(path, options_with(clock, 64u << 10));
+  REQUIRE_OK(log);
+  // Who fills a segment leaves sealing to it.
+  REQUIRE_OK(log->maintain());
+  for (int i = 0; log->segments()->size() < 2; ++i) REQUIRE_OK(append(*log, "alice", std::to_string(i), 900));
+  FaultyIo io;
+  const redo::SegmentFile file(io, nullptr, path + "/" + redo::segment_name(1));
+  const Result<redo::SegmentHeader> header = redo::read_header(file);
+  REQUIRE_OK(header);
+  const Result<std::optional<redo::Seal>> before = redo::read_seal(file, *header);
+  REQUIRE_OK(before);
+  REQUIRE_FALSE(before->has_value());
+  const std::uintmax_t unsealed_bytes = std::filesystem::file_size(file.name());
+  Status maintained(Code::internal, "not called");
+  io.before_read = [&] { maintained = log->maintain(); };
+  const Result<std::optional<redo::Seal>> seal = redo::read_seal(file, *header);
+  REQUIRE_OK(maintained);
+  REQUIRE(std::filesystem::file_size(file.name()) < unsealed_bytes);
+  REQUIRE_OK(seal);
+  CHECK(seal->has_value());
 }
 
 TEST_CASE("R10: content that another process wrote lately is not written again, and its segments stay") {
