@@ -11,3 +11,4 @@
 #include <restante/schedule.hpp>
 #include <restante/session.hpp>
 #include <restante/state_digest.hpp>
+#include <restante/watcher.hpp>

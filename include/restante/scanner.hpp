@@ -16,8 +16,10 @@
 /// its content: the next session makes a full of it. If the file is lost, `Options::baseline` gives the
 /// state from the newest backup, so that what vanished meanwhile is logged as well.
 ///
-/// **Threads.** Any; one account is scanned by one thread at a time. **What a crash leaves.** Either the
-/// difference is not logged and will be found again, or it is logged and will be applied to the known state.
+/// **Threads.** Any; one account is scanned by one thread at a time, also where several processes have
+/// scanners over one state directory: who comes second waits, and is `busy` after a minute. **What a crash
+/// leaves.** Either the difference is not logged and will be found again, or it is logged and will be applied
+/// to the known state.
 
 #include <functional>
 #include <map>
@@ -50,11 +52,11 @@ class Scanner final : public MailSource {
     /// `not_found` if it knows none. Asked when the state file is missing or damaged.
     std::function<Result<std::vector<Operation>>(std::string_view account_id)> baseline{};
     Origin origin{.client = "restante scan"};
-    /// Shown to others that are refused.
+    /// Shown to others that wait.
     std::string holder = "restante";
   };
 
-  /// `store` must outlive the scanner. `busy` names the process whose scanner has the state directory.
+  /// `store` must outlive the scanner.
   [[nodiscard]] static Result<std::unique_ptr<Scanner>> open(MailSource& store, const RedoLog& log,
                                                              const Options& options);
   ~Scanner() override;
@@ -83,6 +85,7 @@ class Scanner final : public MailSource {
   [[nodiscard]] Status barrier(std::string_view account_id) override;
 
  private:
+  friend struct ScannerInternals;
   struct Impl;
   explicit Scanner(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -72,6 +72,10 @@ Result<std::unique_ptr<MaildirStore>> MaildirInternals::open(const MaildirStore:
   return std::unique_ptr<MaildirStore>(new MaildirStore(std::move(impl)));
 }
 
+os::Io& MaildirInternals::io(MaildirStore& store) { return store.impl_->io; }
+const stores::AccountFinder& MaildirInternals::accounts(MaildirStore& store) { return store.impl_->accounts; }
+const stores::AccountWarning& MaildirInternals::warning(MaildirStore& store) { return store.impl_->warn; }
+
 // --- Source -----------------------------------------------------------------------------------------
 
 FieldSet MaildirStore::fields() const { return maildir_fields(); }

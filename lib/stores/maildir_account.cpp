@@ -35,12 +35,12 @@ bool AccountFinder::is_mailbox(int dirfd) const {
   return false;
 }
 
-Result<AccountFinder::Found> AccountFinder::find_all() const {
+Result<AccountFinder::Found> AccountFinder::find_all(const VisitFunction& visit) const {
   const Result<os::Fd> root = os::open_dir(io_, pattern_.root());
   if (!root.ok()) return root.status();
   Found found;
   std::vector<std::string> path;
-  if (Status listed = find_below(root->get(), 0, {}, path, found); !listed.ok()) return listed;
+  if (Status listed = find_below(root->get(), 0, {}, path, visit, found); !listed.ok()) return listed;
 
   // Two directories of one address, for example "Alice" and "alice": the one that `open` would take.
   std::map<std::string, std::vector<std::string>> by_address;
@@ -56,7 +56,12 @@ Result<AccountFinder::Found> AccountFinder::find_all() const {
 }
 
 Status AccountFinder::find_below(int dirfd, std::size_t depth, const AddressParts& parts,
-                                 std::vector<std::string>& path, Found& found) const {
+                                 std::vector<std::string>& path, const VisitFunction& visit,
+                                 Found& found) const {
+  // Before it is listed, so that nobody is missed.
+  if (visit) {
+    if (Status visited = visit(dirfd); !visited.ok()) return visited;
+  }
   const Result<std::vector<os::DirEntry>> entries = list_at_rest(io_, dirfd);
   if (!entries.ok()) return entries.status();
   for (const os::DirEntry& entry : *entries) {
@@ -72,9 +77,16 @@ Status AccountFinder::find_below(int dirfd, std::size_t depth, const AddressPart
     }
     path.push_back(entry.name);
     if (depth + 1 < pattern_.depth()) {
-      if (Status below = find_below(dir->get(), depth + 1, more, path, found); !below.ok()) return below;
-    } else if (is_mailbox(dir->get())) {
-      if (std::optional<std::string> address = pattern_.address_of(more)) found.emplace_back(*address, path);
+      if (Status below = find_below(dir->get(), depth + 1, more, path, visit, found); !below.ok())
+        return below;
+    } else {
+      bool found_one = is_mailbox(dir->get());
+      if (!found_one && visit) {
+        if (Status visited = visit(dir->get()); !visited.ok()) return visited;
+        found_one = is_mailbox(dir->get());  // made meanwhile
+      }
+      std::optional<std::string> address = found_one ? pattern_.address_of(more) : std::nullopt;
+      if (address) found.emplace_back(*address, path);
     }
     path.pop_back();
   }

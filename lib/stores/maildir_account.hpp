@@ -35,7 +35,10 @@ class AccountFinder {
   [[nodiscard]] Status check_root() const;
   /// The directories of all mailboxes, by address: the components of their paths.
   using Found = std::vector<std::pair<std::string, std::vector<std::string>>>;
-  [[nodiscard]] Result<Found> find_all() const;
+  [[nodiscard]] Result<Found> find_all() const { return find_all(nullptr); }
+  /// `visit` is given every directory on the way, the mailboxes not included: a mailbox may appear in it.
+  using VisitFunction = std::function<Status(int dirfd)>;
+  [[nodiscard]] Result<Found> find_all(const VisitFunction& visit) const;
   [[nodiscard]] Result<AccountDir> open(std::string_view account_id) const;
   /// Opens the directory by the pattern whether or not it holds a mailbox yet; makes it, and its parents,
   /// with mode 0700 if `create`.
@@ -47,7 +50,7 @@ class AccountFinder {
 
  private:
   Status find_below(int dirfd, std::size_t depth, const AddressParts& parts, std::vector<std::string>& path,
-                    Found& found) const;
+                    const VisitFunction& visit, Found& found) const;
   Result<os::Fd> make_directory(int parent_fd, const std::string& name) const;
   Result<AccountDir> open_path(std::string_view id, const std::vector<std::string>& path, bool create) const;
 

@@ -63,6 +63,11 @@ Status ScanDifference::read() {
   return live_.account() ? complete() : Status();
 }
 
+Status ScanDifference::take(MailboxState live) {
+  live_ = std::move(live);
+  return complete();
+}
+
 // Empty if the account is not there.
 Result<MailboxState> ScanDifference::list(FolderIds& ids) {
   OpVector operations;

@@ -23,6 +23,8 @@ class ScanDifference {
 
   /// Reads the store, twice if something is missing (R9). The account may have gone: `live()` is empty then.
   [[nodiscard]] Status read();
+  /// In place of reading: what the store holds in place of what is known, as somebody saw it exactly.
+  [[nodiscard]] Status take(MailboxState live);
   /// The operations that turn the known state into the store's.
   [[nodiscard]] Result<DifferenceSummary> operations(std::vector<Operation>& out) const;
   /// Puts the content of what an operation of these puts anew into the log and names it there; adds its size

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/text.hpp"
 #include "base/wire.hpp"
@@ -17,6 +19,10 @@ constexpr std::string_view kMagic = "RSTSCAN\n";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kDigestBytes = 32;
 constexpr std::string_view kSuffix = ".state";
+constexpr std::string_view kLockSuffix = ".lock";
+// A scan of a large mailbox takes seconds.
+constexpr std::chrono::seconds kTakeDeadline{60};
+constexpr std::chrono::milliseconds kLongestPause{20};
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t{16} << 30;
 constexpr std::size_t kMaxIdBytes = 1024;
 // Magic, version, length and account.
@@ -52,7 +58,7 @@ Result<std::string> read_head(base::ByteReader& in) {
 }
 
 // An account's id as a file name: what is plain stays readable, long ones are hashed.
-std::string file_name_of(std::string_view account_id) {
+std::string file_name_of(std::string_view account_id, std::string_view suffix = kSuffix) {
   constexpr std::size_t kMaxReadable = 200;
   std::string name;
   for (const char c : account_id) {
@@ -65,7 +71,7 @@ std::string file_name_of(std::string_view account_id) {
     }
   }
   if (name.size() > kMaxReadable) name = "sha256-" + crypto::sha256(as_bytes(account_id)).to_string();
-  return name + std::string(kSuffix);
+  return name + std::string(suffix);
 }
 
 }  // namespace
@@ -138,10 +144,19 @@ Result<std::string> decode_scan_account(ByteView bytes) {
 Result<ScanStates> ScanStates::open(os::Io& io, const std::string& directory, std::string_view holder) {
   Result<os::Fd> dir = os::make_dirs(io, AT_FDCWD, directory, 0700);
   if (!dir.ok()) return dir.status();
-  // Two that compare the store with one state would log everything twice.
-  Result<os::Fd> taken = os::take_file(dir->get(), "lock", holder);
-  if (!taken.ok()) return taken.status().with_context("the state of scans");
-  return ScanStates(io, std::move(*dir), std::move(*taken));
+  return ScanStates(io, std::move(*dir), holder);
+}
+
+Result<os::Fd> ScanStates::take(std::string_view account_id) const {
+  const std::string name = file_name_of(account_id, kLockSuffix);
+  const auto until = std::chrono::steady_clock::now() + kTakeDeadline;
+  for (auto pause = std::chrono::milliseconds(1);; pause = std::min(2 * pause, kLongestPause)) {
+    Result<os::Fd> taken = os::take_file(dir_.get(), name, holder_);
+    if (taken.ok()) return taken;
+    if (taken.status().code() != Code::busy || std::chrono::steady_clock::now() >= until)
+      return taken.status().with_context(base::cat("the state of ", base::escape(account_id)));
+    std::this_thread::sleep_for(pause);
+  }
 }
 
 Result<ScanState> ScanStates::load(std::string_view account_id) const {

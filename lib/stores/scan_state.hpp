@@ -34,9 +34,13 @@ struct ScanState {
 /// The state files of a directory. Callable from any thread.
 class ScanStates {
  public:
-  /// Makes the directory if need be, and takes it; `busy` names who has it.
+  /// Makes the directory if need be. `holder` is shown to others that wait.
   [[nodiscard]] static Result<ScanStates> open(os::Io& io, const std::string& directory,
                                                std::string_view holder);
+
+  /// Takes an account for whoever holds the answer: two that compare the store with one state would log
+  /// everything twice. `busy` names who still has it after the deadline.
+  [[nodiscard]] Result<os::Fd> take(std::string_view account_id) const;
 
   /// `not_found` if there is none, `damaged` if it cannot be used.
   [[nodiscard]] Result<ScanState> load(std::string_view account_id) const;
@@ -46,11 +50,11 @@ class ScanStates {
   [[nodiscard]] Result<std::vector<std::string>> accounts() const;
 
  private:
-  ScanStates(os::Io& io, os::Fd dir, os::Fd taken)
-      : io_(&io), dir_(std::move(dir)), taken_(std::move(taken)) {}
+  ScanStates(os::Io& io, os::Fd dir, std::string_view holder)
+      : io_(&io), dir_(std::move(dir)), holder_(holder) {}
   os::Io* io_;
   os::Fd dir_;
-  os::Fd taken_;
+  std::string holder_;
 };
 
 }  // namespace restante::stores

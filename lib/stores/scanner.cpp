@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <mutex>
 #include <set>
-#include <span>
 #include <utility>
 
 #include "base/text.hpp"
 #include "os/io.hpp"
 #include "stores/scan_difference.hpp"
 #include "stores/scan_sink.hpp"
-#include "stores/scan_state.hpp"
+#include "stores/scanner_impl.hpp"
 
 namespace restante {
 inline namespace v0 {
@@ -30,50 +29,6 @@ void note_deleted(const std::vector<Operation>& operations, std::set<std::string
 }
 
 }  // namespace
-
-struct Scanner::Impl {
-  Impl(MailSource& mail_store, const RedoLog& redo_log, Options given, stores::ScanStates files)
-      : store(mail_store), log(redo_log), options(std::move(given)), states(std::move(files)) {}
-
-  // What is known of an account before a scan.
-  struct Known {
-    stores::ScanState state;
-    bool found = false;
-    // The file does not say what `state` says.
-    bool stale = false;
-  };
-
-  Result<Known> load(const std::string& account_id);
-  Result<Known> load_file(const std::string& account_id);
-  Result<Known> rebuild(const std::string& account_id);
-  [[nodiscard]] Result<bool> is_part_of_log(const LogPosition& position) const;
-  // Whether there was anything to apply.
-  Result<bool> replay(stores::ScanState& state, Lsn until);
-  Status note_deleted_in_log(stores::ScanState& state);
-  Status check_unfinished(const std::string& account_id) const;
-  Result<ScanReport> scan(const std::string& account_id, stores::ScanState& out);
-  Result<Lsn> append(stores::ScanDifference& difference, std::vector<Operation> operations);
-  Result<Lsn> append_part(const std::string& account_id, std::span<const Operation> part);
-
-  std::map<std::string, std::string> ids_in_store(const std::string& account_id);
-
-  // Held while an account is scanned.
-  std::shared_ptr<std::mutex> lock_of(const std::string& account_id) {
-    const std::lock_guard lock(mutex);
-    std::shared_ptr<std::mutex>& own = locks[account_id];
-    if (!own) own = std::make_shared<std::mutex>();
-    return own;
-  }
-
-  MailSource& store;
-  RedoLog log;
-  Options options;
-  stores::ScanStates states;
-  std::mutex mutex;
-  std::map<std::string, std::shared_ptr<std::mutex>> locks;
-  // Of accounts scanned by this object: ids of the log -> ids of the store.
-  std::map<std::string, std::map<std::string, std::string>> store_ids;
-};
 
 Scanner::Scanner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Scanner::~Scanner() = default;
@@ -115,12 +70,13 @@ Result<Scanner::Impl::Known> Scanner::Impl::load_file(const std::string& account
   known.found = true;
   known.state = std::move(*state);
   const Lsn before = known.state.position.lsn;
-  const Result<bool> changed = replay(known.state, log.end());
-  if (!changed.ok()) return changed.status();
+  const Result<Replayed> replayed = replay(known.state, log.end());
+  if (!replayed.ok()) return replayed.status();
   // The position alone is not worth a new file, but for one a segment: the log may drop what is behind it.
   const Result<std::vector<SegmentInfo>> segments = log.segments();
   if (!segments.ok()) return segments.status();
-  known.stale = *changed || before < segments->back().first_lsn;
+  known.replayed = *replayed;
+  known.stale = *replayed != Replayed::nothing || before < segments->back().first_lsn;
   return known;
 }
 
@@ -137,7 +93,7 @@ Result<bool> Scanner::Impl::is_part_of_log(const LogPosition& position) const {
          position.incarnation == continues->parent.incarnation && position.lsn <= continues->parent.lsn;
 }
 
-Result<bool> Scanner::Impl::replay(stores::ScanState& state, Lsn until) {
+Result<Scanner::Impl::Replayed> Scanner::Impl::replay(stores::ScanState& state, Lsn until) {
   if (until > log.durable_end()) {
     if (Status synced = log.sync(); !synced.ok()) return synced;
   }
@@ -148,19 +104,20 @@ Result<bool> Scanner::Impl::replay(stores::ScanState& state, Lsn until) {
   Result<std::unique_ptr<TransactionCursor>> cursor = log.read(range);
   if (!cursor.ok()) return cursor.status();
   LoggedTransaction transaction;
-  bool any = false;
+  Replayed replayed = Replayed::nothing;
   for (;;) {
     const Result<bool> more = (*cursor)->next(transaction);
     if (!more.ok()) return more.status();
     if (!*more) break;
-    any = true;
+    const bool is_own = transaction.origin.client == options.origin.client;
+    replayed = std::max(replayed, is_own ? Replayed::own : Replayed::foreign);
     note_deleted(transaction.operations, state.retired);
     for (const Operation& operation : transaction.operations) {
       if (Status applied = state.state.apply(operation); !applied.ok()) return applied;
     }
   }
   state.position = {log.id(), log.incarnation(), until};
-  return any;
+  return replayed;
 }
 
 // Without a file: what the newest backup knows, else nothing.
@@ -215,10 +172,25 @@ Status Scanner::Impl::check_unfinished(const std::string& account_id) const {
 
 Result<ScanReport> Scanner::scan(std::string_view account_id) {
   const std::string id(account_id);
-  const std::shared_ptr<std::mutex> own = impl_->lock_of(id);
-  const std::lock_guard lock(*own);
+  const Result<Impl::Hold> hold = impl_->hold(id);
+  if (!hold.ok()) return hold.status();
   stores::ScanState state;
   return impl_->scan(id, state);
+}
+
+Result<Scanner::Impl::Hold> Scanner::Impl::hold(const std::string& account_id) {
+  Hold hold;
+  {
+    const std::lock_guard lock(mutex);
+    std::shared_ptr<std::mutex>& own = locks[account_id];
+    if (!own) own = std::make_shared<std::mutex>();
+    hold.mutex = own;
+  }
+  hold.lock = std::unique_lock(*hold.mutex);
+  Result<os::Fd> taken = states.take(account_id);
+  if (!taken.ok()) return taken.status();
+  hold.taken = std::move(*taken);
+  return hold;
 }
 
 Result<ScanReport> Scanner::Impl::scan(const std::string& account_id, stores::ScanState& out) {
@@ -246,7 +218,7 @@ Result<ScanReport> Scanner::Impl::scan(const std::string& account_id, stores::Sc
       const Result<Lsn> lsn = append(difference, std::move(operations));
       if (!lsn.ok()) return lsn.status();
       // Exactly what replay makes of the log, not what the store was seen to hold.
-      const Result<bool> replayed = replay(known->state, *lsn);
+      const Result<Replayed> replayed = replay(known->state, *lsn);
       if (!replayed.ok()) return replayed.status();
       known->stale = true;
     } else if (!difference.live().account() && !known->state.state.account()) {
@@ -333,8 +305,8 @@ Status Scanner::list_accounts(const AccountFunction& each) { return impl_->store
 
 Result<SnapshotInfo> Scanner::snapshot(std::string_view account_id, OpSink& out) {
   const std::string id(account_id);
-  const std::shared_ptr<std::mutex> own = impl_->lock_of(id);
-  const std::lock_guard lock(*own);
+  const Result<Impl::Hold> hold = impl_->hold(id);
+  if (!hold.ok()) return hold.status();
   stores::ScanState state;
   const Result<ScanReport> report = impl_->scan(id, state);
   if (!report.ok()) return report.status();

@@ -1,0 +1,70 @@
+#include "os/inotify.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+#include "base/text.hpp"
+#include "os/errors.hpp"
+#include "os/file.hpp"
+
+namespace restante::os {
+namespace {
+
+Status limit_reached(const char* what, const char* name) {
+  std::ifstream file(std::string("/proc/sys/fs/inotify/") + name);
+  std::string value;
+  file >> value;
+  return Status(Code::no_space,
+                base::cat("the kernel gives this user no more ", what, ": fs.inotify.", name, " is ",
+                          value.empty() ? "reached" : value),
+                base::cat("raise it: sysctl fs.inotify.", name, "=N"));
+}
+
+}  // namespace
+
+Result<Inotify> Inotify::open() {
+  Fd fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (fd.is_open()) return Inotify(std::move(fd));
+  if (errno == EMFILE) return limit_reached("inotify instances", "max_user_instances");
+  if (errno == ENOSYS) return Status(Code::unsupported, "this kernel has no inotify");
+  return errno_status(errno, "open", "inotify");
+}
+
+Result<int> Inotify::add(int dirfd, std::uint32_t mask) {
+  // By the descriptor: a path might lead elsewhere by now.
+  const std::string path = base::cat("/proc/self/fd/", dirfd);
+  const int watch = ::inotify_add_watch(fd_.get(), path.c_str(), mask | IN_ONLYDIR);
+  if (watch >= 0) return watch;
+  if (errno == ENOSPC) return limit_reached("watches of directories", "max_user_watches");
+  return errno_status(errno, "watch", path_of(dirfd));
+}
+
+void Inotify::remove(int watch) noexcept { (void)::inotify_rm_watch(fd_.get(), watch); }
+
+Status Inotify::read(int stop, std::chrono::milliseconds timeout, const EventFunction& each) {
+  std::array<pollfd, 2> waited{pollfd{fd_.get(), POLLIN, 0}, pollfd{stop, POLLIN, 0}};
+  const int ready = ::poll(waited.data(), waited.size(), static_cast<int>(timeout.count()));
+  if (ready < 0 && errno != EINTR) return errno_status(errno, "wait for", "inotify");
+  alignas(inotify_event) std::array<char, 64u << 10> buffer;
+  for (;;) {
+    const ssize_t size = ::read(fd_.get(), buffer.data(), buffer.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == EAGAIN) return {};
+    if (size <= 0) return errno_status(size < 0 ? errno : EIO, "read", "inotify");
+    for (const char* at = buffer.data(); at < buffer.data() + size;) {
+      inotify_event event;
+      std::memcpy(&event, at, sizeof event);
+      const char* const name = at + sizeof event;
+      each({event.wd, event.mask, std::string_view(name, ::strnlen(name, event.len))});
+      at = name + event.len;
+    }
+  }
+}
+
+}  // namespace restante::os

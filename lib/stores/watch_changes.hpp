@@ -1,0 +1,48 @@
+#pragma once
+// What the kernel told about one account and nobody has logged yet. Pure.
+
+#include <map>
+#include <set>
+#include <string>
+
+namespace restante::stores {
+
+/// Where the file of a message was when it was last heard of.
+struct SeenFile {
+  bool is_there = false;
+  bool in_new = false;
+  std::string name;
+};
+
+struct FolderChanges {
+  /// By base name.
+  std::map<std::string, SeenFile> files;
+  /// dovecot-uidlist was written to, and was replaced.
+  bool uidlist = false;
+  bool new_uidlist = false;
+};
+
+class AccountChanges {
+ public:
+  /// Called in the order in which things happened.
+  void came(const std::string& dir, bool in_new, std::string_view name);
+  void went(const std::string& dir, bool in_new, std::string_view name);
+  void uidlist(const std::string& dir, bool is_new);
+  /// More than this class can say: the account has to be scanned.
+  void something() { needs_scan = true; }
+
+  /// What happened before all this.
+  void put_before(AccountChanges older);
+  [[nodiscard]] bool empty() const noexcept {
+    return folders.empty() && !needs_scan && !needs_watches && new_dirs.empty();
+  }
+
+  /// By directory.
+  std::map<std::string, FolderChanges> folders;
+  bool needs_scan = false;
+  /// Directories are not watched yet: those in the account's own, or all.
+  std::set<std::string> new_dirs;
+  bool needs_watches = false;
+};
+
+}  // namespace restante::stores

@@ -1,0 +1,394 @@
+#include "stores/watch_mailbox.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "os/errors.hpp"
+#include "os/file.hpp"
+#include "stores/maildir_content.hpp"
+#include "stores/maildir_names.hpp"
+
+namespace restante::stores {
+namespace {
+
+const std::string kUidlistName = "dovecot-uidlist";
+constexpr int kMaxLevels = 128;
+// Of the end of a list, to see that it is the one that was read.
+constexpr std::size_t kRemembered = 256;
+
+std::optional<std::string> directory_of(const MailboxState& state, const Folder& folder) {
+  const auto is_inbox = [](const Folder& level) {
+    return level.parent_id.empty() && is_inbox_name(level.name) &&
+           !level.attributes.contains(attribute::kRawName);
+  };
+  if (is_inbox(folder)) return std::string(kInboxDir);
+  std::string dir;
+  const Folder* level = &folder;
+  for (int levels = 0; levels < kMaxLevels; ++levels) {
+    const std::optional<std::string> part =
+        folder_dir_part({level->name, level->attributes.contains(attribute::kRawName)});
+    if (!part) return std::nullopt;
+    dir = base::cat('.', *part, dir);
+    if (level->parent_id.empty()) return dir;
+    const auto parent = state.folders().find(level->parent_id);
+    if (parent == state.folders().end()) return std::nullopt;
+    level = &parent->second;
+    if (is_inbox(*level)) return ".INBOX" + dir;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> directories_of(const MailboxState& state) {
+  std::map<std::string, std::string> directories;
+  for (const auto& [id, folder] : state.folders()) {
+    if (folder.attributes.contains(attribute::kNonexistent)) continue;
+    if (const std::optional<std::string> dir = directory_of(state, folder)) directories[*dir] = id;
+  }
+  return directories;
+}
+
+// --- dovecot-uidlist ----------------------------------------------------------------------------------
+
+Result<Bytes> UidlistFollower::read_file(os::Io& io, int folder_fd, std::uint64_t& from) {
+  const Result<os::Fd> fd = io.open_at(folder_fd, kUidlistName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+  if (!fd.ok()) return fd.status();
+  const Result<os::FileInfo> info = io.fstat(fd->get());
+  if (!info.ok()) return info.status();
+  if (info->type != os::FileType::regular) return Status(Code::not_found, "dovecot-uidlist is not a file");
+  bool goes_on = from > 0 && info->ino == ino_ && info->size >= from;
+  const auto stays = [&](const std::string& text, std::uint64_t offset) {
+    Bytes bytes(text.size());
+    return os::read_exactly_at(io, fd->get(), bytes, offset).ok() && as_text(bytes) == text;
+  };
+  goes_on = goes_on && stays(header_, 0) && stays(last_, from - last_.size());
+  if (!goes_on) from = 0;
+  ino_ = info->ino;
+  Bytes bytes(static_cast<std::size_t>(info->size - from));
+  if (Status read = os::read_exactly_at(io, fd->get(), bytes, from); !read.ok()) return read;
+  return bytes;
+}
+
+Result<std::optional<UidlistFollower::News>> UidlistFollower::read(os::Io& io, int folder_fd,
+                                                                   bool from_beginning) {
+  std::uint64_t from = from_beginning ? 0 : offset_;
+  Result<Bytes> bytes = read_file(io, folder_fd, from);
+  offset_ = 0;
+  if (!bytes.ok() && os::is_absent(bytes.status())) return std::optional<News>();
+  if (!bytes.ok()) return bytes.status();
+  std::string_view text = as_text(*bytes);
+  // A line that is being written is read when it is whole.
+  text = text.substr(0, text.rfind('\n') + 1);
+  std::string whole;
+  if (from == 0) {
+    header_ = text.substr(0, text.find('\n') + 1);
+  } else {
+    whole = header_ + std::string(text);
+  }
+  bool is_odd = false;
+  std::optional<Uidlist> list = parse_uidlist(as_bytes(from == 0 ? text : std::string_view(whole)),
+                                              [&](std::string_view) { is_odd = true; });
+  if (!list || is_odd) return std::optional<News>();
+  offset_ = from + text.size();
+  if (!text.empty()) last_ = text.substr(text.size() - std::min(text.size(), kRemembered));
+  return std::optional<News>(News{std::move(*list), from == 0});
+}
+
+// --- A part of the mailbox ----------------------------------------------------------------------------
+
+// The messages that something happened to, as they are known and as they are. It is the source of their
+// content.
+class WatchedMailbox::Part final : public MailSource {
+ public:
+  Part(WatchedMailbox& mailbox, const AccountDir& account)
+      : mailbox_(mailbox),
+        account_(account),
+        reader_(mailbox.io_, account.fd.get(), Ownership::of(account.info),
+                [&](std::string_view text) { mailbox.warn_(mailbox.account_id_, text); }) {
+    known_.account_id = mailbox.account_id_;
+    known_.position = mailbox.state_->position;
+    (void)known_.state.apply(AccountPut{*state().account()});
+    (void)live_.apply(AccountPut{*state().account()});
+  }
+
+  /// False if only a scan can tell.
+  Result<bool> read(const std::string& dir, const FolderChanges& changes, FolderChanges& left) {
+    const auto found = mailbox_.directories_.find(dir);
+    if (found == mailbox_.directories_.end()) return false;
+    const auto known = state().folders().find(found->second);
+    if (known == state().folders().end()) return false;
+    const Result<os::Fd> fd = os::open_dir_at(mailbox_.io_, account_.fd.get(), dir);
+    if (!fd.ok() && os::is_absent(fd.status())) return false;
+    if (!fd.ok()) return fd.status();
+    FoundFolder folder;
+    folder.dir = dir;
+    folder.record = known->second;
+    folder.keywords = KeywordMap::parse(attribute_of(folder.record.attributes, attribute::kKeywords));
+    folder.uidlist.emplace();
+    Status put = known_.state.apply(FolderPut{folder.record});
+    if (!put.ok()) return put;
+
+    std::map<std::string, UidlistRecord> renumbered;
+    if (changes.uidlist) {
+      const Result<bool> certain = read_uids(fd->get(), changes, folder, renumbered);
+      if (!certain.ok() || !*certain) return certain;
+    }
+    put = live_.apply(FolderPut{folder.record});
+    if (!put.ok()) return put;
+    const Result<bool> looked = look_at_files(fd->get(), changes, renumbered, folder, left);
+    if (!looked.ok() || !*looked) return looked;
+    return compare(folder, changes, left, renumbered);
+  }
+
+  [[nodiscard]] const ScanState& known() const { return known_; }
+  [[nodiscard]] MailboxState take_live() { return std::move(live_); }
+
+  FieldSet fields() const override { return mailbox_.scanner_.store.fields(); }
+  Status list_accounts(const AccountFunction& /*each*/) override { return {}; }
+  Result<SnapshotInfo> snapshot(std::string_view /*account_id*/, OpSink& /*out*/) override {
+    return Status(Code::internal, "a part of a mailbox has no snapshot");
+  }
+  Result<std::unique_ptr<ContentReader>> open_content(std::string_view account_id,
+                                                      const ContentPlace& place) override {
+    const auto found = places_.find(MessageKey(place.folder_id, place.message_id));
+    if (found != places_.end()) {
+      Result<os::Fd> fd = open_file_below(mailbox_.io_, account_.fd.get(), found->second, O_RDONLY);
+      if (fd.ok()) return read_from_file(mailbox_.io_, std::move(*fd));
+    }
+    ContentPlace in_store = place;
+    const auto& ids = mailbox_.state_->store_ids;
+    if (const auto id = ids.find(place.folder_id); id != ids.end()) in_store.folder_id = id->second;
+    return mailbox_.scanner_.store.open_content(account_id, in_store);
+  }
+
+ private:
+  const MailboxState& state() const { return mailbox_.state_->state; }
+  const Message* known_message(const std::string& folder_id, const std::string& id) const {
+    const auto found = state().messages().find(MessageKey(folder_id, id));
+    return found == state().messages().end() ? nullptr : &found->second;
+  }
+
+  // The records that are new, of messages that are known.
+  Result<bool> read_uids(int folder_fd, const FolderChanges& changes, FoundFolder& folder,
+                         std::map<std::string, UidlistRecord>& renumbered) {
+    WatchedMailbox::Folder& followed = mailbox_.folders_[folder.dir];
+    Result<std::optional<UidlistFollower::News>> news =
+        followed.follower.read(mailbox_.io_, folder_fd, changes.new_uidlist);
+    if (!news.ok()) return news.status();
+    if (!*news) return false;
+    const Uidlist& list = (*news)->list;
+    restante::Folder& record = folder.record;
+    if (list.uidvalidity != record.uidvalidity ||
+        list.guid != attribute_of(record.attributes, attribute::kGuid) ||
+        list.extra != attribute_of(record.attributes, attribute::kUidlistHeader)) {
+      return false;
+    }
+    record.uidnext = std::max(record.uidnext.value_or(0), list.uidnext);
+    if ((*news)->is_whole) followed.unmatched.clear();
+    std::set<std::string_view> listed;
+    for (const UidlistRecord& one : list.records) {
+      listed.insert(one.base);
+      const Message* known = known_message(record.id, one.base);
+      if (known == nullptr) {
+        followed.unmatched[one.base] = one;
+      } else if (known->uid != one.uid ||
+                 attribute_of(known->attributes, attribute::kUidlistRecord) != one.extra) {
+        renumbered[one.base] = one;
+      }
+    }
+    return !(*news)->is_whole || lists_all(record.id, listed);
+  }
+
+  // Whether every message that had a UID has one still.
+  bool lists_all(const std::string& folder_id, const std::set<std::string_view>& listed) const {
+    const auto& messages = state().messages();
+    for (auto at = messages.lower_bound(MessageKey(folder_id, "")); at != messages.end(); ++at) {
+      if (at->first.first != folder_id) break;
+      if (at->second.uid != 0 && !listed.contains(at->second.id)) return false;
+    }
+    return true;
+  }
+
+  Result<bool> look_at_files(int folder_fd, const FolderChanges& changes,
+                             std::map<std::string, UidlistRecord>& renumbered, FoundFolder& folder,
+                             FolderChanges& left) {
+    std::map<std::string, UidlistRecord>& unmatched = mailbox_.folders_[folder.dir].unmatched;
+    for (const auto& [id, seen] : changes.files) {
+      // Of two files with one base name nothing here knows which is which.
+      if (known_message(folder.record.id, id + "/2") != nullptr) return false;
+      if (!seen.is_there) continue;
+      const std::string path = base::cat(seen.in_new ? "new/" : "cur/", seen.name);
+      const Result<os::Fd> part = os::open_dir_at(mailbox_.io_, folder_fd, seen.in_new ? "new" : "cur");
+      if (!part.ok() && os::is_absent(part.status())) return false;
+      if (!part.ok()) return part.status();
+      const Result<os::FileInfo> info = mailbox_.io_.stat_at(part->get(), seen.name);
+      if (!info.ok() && os::is_absent(info.status())) {
+        left.files[id] = seen;  // the kernel is about to tell more
+        continue;
+      }
+      if (!info.ok()) return info.status();
+      if (info->type != os::FileType::regular) return false;
+      folder.files.push_back({id, seen.name, seen.in_new, *info});
+      places_[MessageKey(folder.record.id, id)] = join_path(folder.dir, path);
+      add_record(folder, id, std::string(uidlist_key(seen.name)), renumbered, unmatched);
+    }
+    return true;
+  }
+
+  void add_record(FoundFolder& folder, const std::string& id, const std::string& key,
+                  const std::map<std::string, UidlistRecord>& renumbered,
+                  std::map<std::string, UidlistRecord>& unmatched) {
+    std::vector<UidlistRecord>& records = folder.uidlist->records;
+    if (const auto anew = renumbered.find(key); anew != renumbered.end()) {
+      records.push_back(anew->second);
+    } else if (const auto waiting = unmatched.find(key); waiting != unmatched.end()) {
+      records.push_back(waiting->second);
+      unmatched.erase(waiting);
+    } else if (const Message* known = known_message(folder.record.id, id); known && known->uid != 0) {
+      records.push_back({known->uid, attribute_of(known->attributes, attribute::kUidlistRecord), key});
+    }
+  }
+
+  Result<bool> compare(const FoundFolder& folder, const FolderChanges& changes, const FolderChanges& left,
+                       const std::map<std::string, UidlistRecord>& renumbered) {
+    const std::string& folder_id = folder.record.id;
+    MessagePut known;
+    MessagePut live;
+    const auto add_known = [&](const std::string& id) {
+      const Message* message = known_message(folder_id, id);
+      if (message != nullptr) known.messages.push_back(*message);
+      return message;
+    };
+    for (const auto& [id, seen] : changes.files) {
+      if (!left.files.contains(id)) add_known(id);
+    }
+    live.messages = reader_.messages_of(folder);
+    for (const auto& [base, record] : renumbered) {
+      const auto changed = changes.files.find(base);
+      if (changed != changes.files.end() && !left.files.contains(base)) continue;
+      Message message = *add_known(base);
+      message.uid = record.uid;
+      message.attributes.erase(attribute::kUidlistRecord);
+      if (!record.extra.empty()) message.attributes[attribute::kUidlistRecord] = record.extra;
+      live.messages.push_back(std::move(message));
+    }
+    if (!known.messages.empty()) {
+      if (Status put = known_.state.apply(known); !put.ok()) return put;
+    }
+    for (const Message& message : live.messages) {
+      // Two of one UID: the list is not what it was.
+      const Message* other = state().find_uid(folder_id, message.uid);
+      if (other != nullptr && other->id != message.id &&
+          !known_.state.messages().contains(MessageKey(folder_id, other->id))) {
+        return false;
+      }
+    }
+    if (!live.messages.empty()) {
+      if (Status put = live_.apply(live); !put.ok()) return put;
+    }
+    return true;
+  }
+
+  WatchedMailbox& mailbox_;
+  const AccountDir& account_;
+  const MailboxReader reader_;
+  ScanState known_;
+  MailboxState live_;
+  // Of files that are there, below the account's directory.
+  std::map<MessageKey, std::string> places_;
+};
+
+// --- The account --------------------------------------------------------------------------------------
+
+void WatchedMailbox::took_state(ScanState state) {
+  state_ = std::move(state);
+  directories_ = directories_of(state_->state);
+  folders_.clear();
+}
+
+// Whether the state in memory is what the log says. What others logged may tell of folders that nobody here
+// knows.
+Result<bool> WatchedMailbox::is_current() {
+  if (state_) {
+    const Result<ScannerInternals::Impl::Replayed> replayed = scanner_.replay(*state_, scanner_.log.end());
+    if (!replayed.ok()) return replayed.status();
+    return *replayed != ScannerInternals::Impl::Replayed::foreign && state_->state.account().has_value();
+  }
+  Result<ScannerInternals::Impl::Known> known = scanner_.load(account_id_);
+  if (!known.ok()) return known.status();
+  if (!known->found || known->replayed == ScannerInternals::Impl::Replayed::foreign || !known->state.state.account())
+    return false;
+  took_state(std::move(known->state));
+  return true;
+}
+
+Result<WatchedMailbox::Logged> WatchedMailbox::log(const AccountChanges& changes) {
+  Logged logged;
+  const Result<ScannerInternals::Impl::Hold> hold = scanner_.hold(account_id_);
+  if (!hold.ok()) return hold.status();
+  if (Status unfinished = scanner_.check_unfinished(account_id_); !unfinished.ok()) return unfinished;
+  logged.outcome = Outcome::scan;
+  const Result<bool> current = is_current();
+  if (!current.ok()) return current.status();
+  if (!*current) return logged;
+  const Result<AccountDir> account = accounts_.open(account_id_);
+  if (!account.ok() && account.status().code() == Code::not_found) return logged;
+  if (!account.ok()) return account.status();
+
+  Part part(*this, *account);
+  for (const auto& [dir, folder] : changes.folders) {
+    FolderChanges left;
+    const Result<bool> certain = part.read(dir, folder, left);
+    if (!certain.ok()) return certain.status();
+    if (!*certain) return logged;
+    if (!left.files.empty()) logged.left.folders[dir] = std::move(left);
+  }
+  logged.outcome = Outcome::logged;
+  ScanDifference difference(part, scanner_.log, part.known());
+  if (Status taken = difference.take(part.take_live()); !taken.ok()) return taken;
+  std::vector<Operation> operations;
+  const Result<DifferenceSummary> summary = difference.operations(operations);
+  if (!summary.ok()) return summary.status();
+  if (operations.empty()) return logged;
+  logged.operations = operations.size();
+  const Result<Lsn> lsn = scanner_.append(difference, std::move(operations));
+  if (!lsn.ok()) return lsn.status();
+  const Result<ScannerInternals::Impl::Replayed> replayed = scanner_.replay(*state_, *lsn);
+  if (!replayed.ok()) return replayed.status();
+  unsaved_ = true;
+  // A restore came in between: what it did is not what is here.
+  if (*replayed == ScannerInternals::Impl::Replayed::foreign) logged.outcome = Outcome::scan;
+  return logged;
+}
+
+Result<ScanReport> WatchedMailbox::scan() {
+  const Result<ScannerInternals::Impl::Hold> hold = scanner_.hold(account_id_);
+  if (!hold.ok()) return hold.status();
+  // It begins with the file and what the log holds behind it.
+  forget();
+  unsaved_ = false;
+  ScanState state;
+  Result<ScanReport> report = scanner_.scan(account_id_, state);
+  if (!report.ok()) return report;
+  took_state(std::move(state));
+  return report;
+}
+
+Status WatchedMailbox::save() {
+  if (!unsaved_ || !state_) return {};
+  if (Status stored = scanner_.states.store(*state_); !stored.ok()) return stored;
+  unsaved_ = false;
+  return {};
+}
+
+void WatchedMailbox::forget() {
+  state_.reset();
+  directories_.clear();
+  folders_.clear();
+}
+
+}  // namespace restante::stores
