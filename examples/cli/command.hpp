@@ -46,6 +46,7 @@ class Command {
 [[nodiscard]] std::unique_ptr<Command> make_abort();
 [[nodiscard]] std::unique_ptr<Command> make_verify();
 [[nodiscard]] std::unique_ptr<Command> make_scan();
+[[nodiscard]] std::unique_ptr<Command> make_watch();
 [[nodiscard]] std::unique_ptr<Command> make_redo_dump();
 [[nodiscard]] std::unique_ptr<Command> make_redo_verify();
 [[nodiscard]] std::unique_ptr<Command> make_redo_replay();

@@ -139,6 +139,7 @@ std::unique_ptr<restante::Scanner> open_scanner(Program& program, const char* pu
                                                 std::vector<BackupTarget> targets, Baseline baseline) {
   restante::Scanner::Options options;
   options.holder = purpose;
+  options.origin.client = purpose;
   options.state_directory = scan_directory(program);
   options.baseline = [&program, log, baseline, targets = std::move(targets)](
                          std::string_view account) -> Result<std::vector<Operation>> {

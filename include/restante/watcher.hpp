@@ -68,6 +68,8 @@ struct WatchEvent {
 };
 
 struct WatchStats {
+  /// Everything that had happened when it began is in the log.
+  bool caught_up = false;
   std::uint64_t accounts = 0;
   /// Directories that the kernel watches for us.
   std::uint64_t watches = 0;

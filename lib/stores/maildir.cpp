@@ -75,6 +75,9 @@ Result<std::unique_ptr<MaildirStore>> MaildirInternals::open(const MaildirStore:
 os::Io& MaildirInternals::io(MaildirStore& store) { return store.impl_->io; }
 const stores::AccountFinder& MaildirInternals::accounts(MaildirStore& store) { return store.impl_->accounts; }
 const stores::AccountWarning& MaildirInternals::warning(MaildirStore& store) { return store.impl_->warn; }
+void MaildirInternals::close_account(MaildirStore& store, const std::string& account_id) {
+  store.impl_->contents.forget(account_id);
+}
 
 // --- Source -----------------------------------------------------------------------------------------
 

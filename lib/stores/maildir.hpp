@@ -16,6 +16,8 @@ struct MaildirInternals {
   [[nodiscard]] static os::Io& io(MaildirStore& store);
   [[nodiscard]] static const stores::AccountFinder& accounts(MaildirStore& store);
   [[nodiscard]] static const stores::AccountWarning& warning(MaildirStore& store);
+  /// Nothing of the account is kept open.
+  static void close_account(MaildirStore& store, const std::string& account_id);
 };
 
 }  // namespace v0

@@ -80,6 +80,11 @@ void ContentFinder::remember(const AccountDir& account, const std::vector<FoundF
   (void)keep(account.id, std::move(index));
 }
 
+void ContentFinder::forget(const std::string& account_id) {
+  const std::lock_guard lock(mutex_);
+  recent_.remove_if([&](const auto& one) { return one.first == account_id; });
+}
+
 ContentFinder::IndexPtr ContentFinder::keep(const std::string& account_id, IndexPtr index) {
   const std::lock_guard lock(mutex_);
   recent_.remove_if([&](const auto& one) { return one.first == account_id; });

@@ -40,6 +40,7 @@ class ContentFinder {
 
   /// Remembers what a snapshot has listed.
   void remember(const AccountDir& account, const std::vector<FoundFolder>& folders);
+  void forget(const std::string& account_id);
   [[nodiscard]] Result<std::unique_ptr<ContentReader>> open(std::string_view account_id,
                                                             const ContentPlace& place);
 

@@ -320,7 +320,8 @@ Result<bool> WatchedMailbox::is_current() {
   }
   Result<ScannerInternals::Impl::Known> known = scanner_.load(account_id_);
   if (!known.ok()) return known.status();
-  if (!known->found || known->replayed == ScannerInternals::Impl::Replayed::foreign || !known->state.state.account())
+  if (!known->found || known->replayed == ScannerInternals::Impl::Replayed::foreign ||
+      !known->state.state.account())
     return false;
   took_state(std::move(known->state));
   return true;

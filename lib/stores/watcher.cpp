@@ -176,6 +176,7 @@ struct Watcher::Impl {
   std::atomic<int> stops{0};
   Status failure;
   WatchStats counts;
+  std::vector<WatchEvent> untold;
   std::array<Steady::duration, kLags> lags{};
   std::uint64_t lag_count = 0;
 
@@ -200,7 +201,9 @@ void Watcher::Impl::read_events() {
     if (!read.ok()) fail(read);
     last = last || stopping;
     if (last) stopping = true;
+    const std::vector<WatchEvent> events = std::exchange(untold, {});
     lock.unlock();
+    for (const WatchEvent& event : events) tell(event);
     if (any || last) wake.notify_all();
   }
 }
@@ -221,6 +224,8 @@ void Watcher::Impl::take_event(const os::Inotify::Event& event) {
     return;
   }
   if ((event.mask & IN_UNMOUNT) != 0) {
+    if (!place.account->unmounted)
+      untold.push_back({.kind = WatchEvent::Kind::unmounted, .account_id = place.account->id});
     place.account->unmounted = anybody_unmounted = true;
     list_due = std::min(list_due, Steady::now() + kMountInterval);
     return;
@@ -271,6 +276,7 @@ void Watcher::Impl::take_folder_change(const Place& place, const os::Inotify::Ev
 
 void Watcher::Impl::overflowed() {
   ++counts.overflows;
+  untold.push_back({.kind = WatchEvent::Kind::overflow});
   for (const auto& [id, account] : accounts) {
     account->changes.needs_scan = account->changes.needs_watches = true;
     changed(account);
@@ -434,7 +440,8 @@ Watcher::Impl::Watched* Watcher::Impl::next(Steady::time_point now) {
     Watched& account = *at->second;
     if (!stopping && account.due > now) return nullptr;
     // What needs a scan, or did not work, the next start finds.
-    const bool left_to_next_start = stopping && (account.changes.needs_scan || account.delay > milliseconds(0));
+    const bool left_to_next_start =
+        stopping && (account.changes.needs_scan || account.delay > milliseconds(0));
     at = waiting.erase(at);
     account.queued = false;
     if (!left_to_next_start) return &account;
@@ -468,7 +475,8 @@ void Watcher::Impl::work() {
       lock.lock();
       --at_work;
     } else {
-      wake.wait_until(lock, stopping ? now + milliseconds(20) : std::min(next_time(), now + milliseconds(1000)));
+      wake.wait_until(lock,
+                      stopping ? now + milliseconds(20) : std::min(next_time(), now + milliseconds(1000)));
       continue;
     }
     wake.notify_all();
@@ -485,6 +493,8 @@ void Watcher::Impl::handle(const WatchedPtr& account) {
     if (Steady::now() - account->last_scan > options.rescan) changes.needs_scan = true;
   }
   Done done = handle(*account, changes);
+  // An open directory would keep its file system from being unmounted.
+  MaildirInternals::close_account(store, account->id);
   settle(account, std::move(done), std::move(changes), begun);
 }
 
@@ -631,7 +641,8 @@ void Watcher::Impl::make_room() {
     {
       const std::lock_guard lock(mutex);
       if (counts.messages_in_memory <= options.max_messages) return;
-      const auto idle = std::find_if(used.rbegin(), used.rend(), [](const Watched* one) { return !one->busy; });
+      const auto idle =
+          std::find_if(used.rbegin(), used.rend(), [](const Watched* one) { return !one->busy; });
       if (idle == used.rend()) return;
       oldest = accounts.at((*idle)->id);
       oldest->busy = true;
@@ -714,8 +725,11 @@ WatchStats Watcher::stats() const {
     stats.watches = impl_->places.size();
     for (const auto& [id, account] : impl_->accounts)
       stats.waiting += account->busy || !account->changes.empty() ? 1 : 0;
-    lags.assign(impl_->lags.begin(),
-                impl_->lags.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(impl_->lag_count, kLags)));
+    // Once said, it stays true.
+    stats.caught_up = impl_->counts.caught_up |= impl_->has_listed && stats.waiting == 0;
+    lags.assign(
+        impl_->lags.begin(),
+        impl_->lags.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(impl_->lag_count, kLags)));
   }
   if (lags.empty()) return stats;
   std::sort(lags.begin(), lags.end());

@@ -15,7 +15,7 @@
 namespace restante::test {
 
 inline RedoLog open_log(const ScratchDir& scratch, const std::string& name = "redo",
-                 std::uint64_t segment_bytes = 100u << 20) {
+                        std::uint64_t segment_bytes = 100u << 20) {
   RedoLog::Options options;
   options.create = true;
   options.segment_bytes = segment_bytes;
