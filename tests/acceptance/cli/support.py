@@ -229,7 +229,7 @@ def outcome(name, test):
 def main(names):
     wanted = sys.argv[1:]
     failed = False
-    for key, test in names.items():
+    for key, test in list(names.items()):
         if not key.startswith("test_") or (wanted and key not in wanted):
             continue
         result = outcome("cli: " + key[5:].replace("_", " "), test)
