@@ -8,7 +8,7 @@ import subprocess
 
 from support import Run, Skipped, contains, equal, fails_clearly, main
 
-COMMANDS = ["init", "backup", "restore", "query", "abort", "verify", "scan", "redo dump", "redo verify"]
+COMMANDS = ["init", "backup", "restore", "query", "abort", "verify", "scan", "watch", "redo dump", "redo verify"]
 COMMANDS += ["redo replay", "redo stat"]
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 
