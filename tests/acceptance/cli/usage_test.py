@@ -56,7 +56,7 @@ def test_unrecognized_words(site):
 
 def test_later_commands_and_options_are_refused(site):
     for command in (
-        "delete schedule watch browse search diff undelete undo export import copy rebuild doctor"
+        "delete schedule browse search diff undelete undo export import copy rebuild doctor"
     ).split():
         fails_clearly(site.run(command), 2, f"Unrecognized command '{command}'")
     fails_clearly(site.run("redo", "undo"), 2, "Unrecognized command 'redo undo'", "redo replay")
