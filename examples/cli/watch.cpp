@@ -17,8 +17,8 @@
 namespace cli {
 namespace {
 
-using restante::WatchEvent;
 using restante::Watcher;
+using restante::WatchEvent;
 using restante::WatchStats;
 
 constexpr auto kLook = std::chrono::milliseconds(100);
@@ -44,9 +44,9 @@ Json json_of(const WatchStats& stats) {
 std::string line_of(const WatchStats& stats) {
   std::string line = fmt::format(
       "{}, {} directories: {} logged, {}; lag {:.0f} ms median, {:.0f} ms p99, {:.0f} ms worst",
-      counted(stats.accounts, "account"), number(stats.watches),
-      counted(stats.operations, "operation"), counted(stats.scans, "scan"), milliseconds_of(stats.lag_median),
-      milliseconds_of(stats.lag_p99), milliseconds_of(stats.lag_max));
+      counted(stats.accounts, "account"), number(stats.watches), counted(stats.operations, "operation"),
+      counted(stats.scans, "scan"), milliseconds_of(stats.lag_median), milliseconds_of(stats.lag_p99),
+      milliseconds_of(stats.lag_max));
   if (stats.overflows > 0) line += fmt::format("; {}", counted(stats.overflows, "overflow"));
   if (stats.waiting > 0) line += fmt::format("; {} waiting", counted(stats.waiting, "account"));
   return line;
@@ -103,15 +103,15 @@ class Watch final : public Command {
 void Watch::check(const restante::TimeZone&) {
   const auto positive = [](const char* option, const std::string& text, std::uint64_t most) {
     const std::optional<std::uint64_t> value = optional_number_of(option, text);
-    if (value && (*value == 0 || *value > most))
-      fail_usage(fmt::format("{} is 1 to {}", option, most));
+    if (value && (*value == 0 || *value > most)) fail_usage(fmt::format("{} is 1 to {}", option, most));
     return value;
   };
   if (const auto value = positive("--settle", settle_, 60'000))
     options_.settle = std::chrono::milliseconds(*value);
   if (const auto value = positive("--threads", threads_, 256))
     options_.threads = static_cast<unsigned>(*value);
-  if (const auto value = positive("--rescan", rescan_, 1'000'000)) options_.rescan = std::chrono::minutes(*value);
+  if (const auto value = positive("--rescan", rescan_, 1'000'000))
+    options_.rescan = std::chrono::minutes(*value);
   if (const auto value = positive("--report", report_, 1'000'000)) interval_ = std::chrono::seconds(*value);
 }
 
@@ -132,8 +132,7 @@ void Watch::show(Program& program, const WatchEvent& event, bool verbose) {
     case WatchEvent::Kind::removed: program.console.line(account + " was removed"); break;
     case WatchEvent::Kind::scanned:
       if (verbose)
-        program.console.line(
-            fmt::format("{} scanned: {}", account, counted(event.operations, "change")));
+        program.console.line(fmt::format("{} scanned: {}", account, counted(event.operations, "change")));
       break;
     case WatchEvent::Kind::logged:
       if (verbose)

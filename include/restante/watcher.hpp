@@ -10,10 +10,11 @@
 ///     std::thread thread([&] { ended = (*watcher)->run(); });   // until stop()
 ///
 /// The kernel (inotify) says what happens; the watcher collects it for a moment (`settle`) and logs what it
-/// came to. Message files and the UIDs that Dovecot gives them are logged one by one, in time that does not
-/// depend on the size of the mailbox; everything else (folders, keyword files, subscriptions, other files)
-/// makes the account be scanned, as does everything that is not certain: an overflow of the kernel's queue, a
-/// restore, another scanner, a failure. A scan is always right (`Scanner`), so the watcher is too.
+/// came to. Message files, the UIDs that Dovecot gives them, and other files of a folder are logged one by
+/// one, in time that does not depend on the size of the mailbox; everything else (folders, keyword files,
+/// subscriptions) makes the account be scanned, as does everything that is not certain: an overflow of the
+/// kernel's queue, a restore, another scanner, a failure. A scan is always right (`Scanner`), so the watcher
+/// is too.
 ///
 /// When it starts every account is scanned: that is how it catches up. New accounts are found by themselves.
 /// Accounts whose file system is unmounted are left as they are until it is back.

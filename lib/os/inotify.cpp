@@ -42,6 +42,8 @@ Result<int> Inotify::add(int dirfd, std::uint32_t mask) {
   const int watch = ::inotify_add_watch(fd_.get(), path.c_str(), mask | IN_ONLYDIR);
   if (watch >= 0) return watch;
   if (errno == ENOSPC) return limit_reached("watches of directories", "max_user_watches");
+  // A directory that has been removed is there for as long as it is open.
+  if (errno == ENOENT) return Status(Code::unsupported, "watching directories needs /proc");
   return errno_status(errno, "watch", path_of(dirfd));
 }
 

@@ -279,6 +279,21 @@ Status MailboxReader::items(const std::vector<FoundFolder>& folders,
   return {};
 }
 
+Result<bool> MailboxReader::item(const FoundFolder& folder, const std::string& name,
+                                 const std::function<Status(Item)>& each) const {
+  const Result<os::Fd> dir = os::open_dir_at(io_, account_fd_, folder.dir);
+  if (!dir.ok()) return os::is_absent(dir.status()) ? Result<bool>(false) : dir.status();
+  const Result<os::FileInfo> info = io_.stat_at(dir->get(), name);
+  if (!info.ok()) return os::is_absent(info.status()) ? Result<bool>(true) : info.status();
+  if (info->type == os::FileType::directory) return false;
+  const bool is_inbox = folder.dir == kInboxDir;
+  Walk walk{each, is_inbox ? "" : folder.record.id, {}};
+  const std::string prefix = is_inbox ? "" : folder.dir + "/";
+  if (Status walked = walk_entry(walk, dir->get(), {name, info->type}, prefix, 0); !walked.ok())
+    return walked;
+  return true;
+}
+
 Status MailboxReader::walk_folder(Walk& walk, const FoundFolder& folder) const {
   const Result<os::Fd> dir = os::open_dir_at(io_, account_fd_, folder.dir);
   if (!dir.ok()) return os::is_absent(dir.status()) ? Status() : dir.status();

@@ -50,6 +50,11 @@ class MailboxReader {
   [[nodiscard]] Status items(const std::vector<FoundFolder>& folders,
                              const std::function<Status(Item)>& each) const;
 
+  /// The same of one file in the folder's own directory; nothing if it is not there. False for a directory,
+  /// of which there may be more to say.
+  [[nodiscard]] Result<bool> item(const FoundFolder& folder, const std::string& name,
+                                  const std::function<Status(Item)>& each) const;
+
   [[nodiscard]] static bool has_content(const Item& item);
 
  private:

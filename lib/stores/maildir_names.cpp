@@ -136,7 +136,8 @@ bool is_index(std::string_view name) {
 }
 
 bool is_passed_over(std::string_view name) {
-  return is_index(name) || name.ends_with(".lock") || name.starts_with(".restante-tmp-");
+  return is_index(name) || name.ends_with(".lock") || name == "dovecot-uidlist.tmp" ||
+         name.starts_with(".restante-tmp-");
 }
 
 bool is_modelled(std::string_view name) { return name == "dovecot-uidlist" || name == "dovecot-keywords"; }

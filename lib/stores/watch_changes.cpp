@@ -29,6 +29,7 @@ void AccountChanges::put_before(AccountChanges older) {
     mine.uidlist = mine.uidlist || changes.uidlist;
     mine.new_uidlist = mine.new_uidlist || changes.new_uidlist;
     mine.files.merge(changes.files);
+    mine.others.merge(changes.others);
   }
 }
 

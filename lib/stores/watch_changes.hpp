@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace restante::stores {
 
@@ -20,6 +21,8 @@ struct FolderChanges {
   /// dovecot-uidlist was written to, and was replaced.
   bool uidlist = false;
   bool new_uidlist = false;
+  /// Names of other files of the folder.
+  std::set<std::string> others;
 };
 
 class AccountChanges {
@@ -28,6 +31,7 @@ class AccountChanges {
   void came(const std::string& dir, bool in_new, std::string_view name);
   void went(const std::string& dir, bool in_new, std::string_view name);
   void uidlist(const std::string& dir, bool is_new);
+  void other(const std::string& dir, std::string_view name) { folders[dir].others.emplace(name); }
   /// More than this class can say: the account has to be scanned.
   void something() { needs_scan = true; }
 

@@ -141,6 +141,10 @@ class WatchedMailbox::Part final : public MailSource {
     if (!put.ok()) return put;
     const Result<bool> looked = look_at_files(fd->get(), changes, renumbered, folder, left);
     if (!looked.ok() || !*looked) return looked;
+    for (const std::string& name : changes.others) {
+      const Result<bool> compared = compare_other(folder, name);
+      if (!compared.ok() || !*compared) return compared;
+    }
     return compare(folder, changes, left, renumbered);
   }
 
@@ -291,6 +295,21 @@ class WatchedMailbox::Part final : public MailSource {
       if (Status put = live_.apply(live); !put.ok()) return put;
     }
     return true;
+  }
+
+  Result<bool> compare_other(const FoundFolder& folder, const std::string& name) {
+    const ItemKey key(kFileKind, join_path(folder.dir, name));
+    const auto& items = state().items();
+    auto known = items.lower_bound(key);
+    if (known != items.end() && known->first == key) {
+      if (Status put = known_.state.apply(ItemPut{known->second}); !put.ok()) return put;
+      ++known;
+    }
+    // It was a directory.
+    const ItemKey below(kFileKind, key.second + "/");
+    known = items.lower_bound(below);
+    if (known != items.end() && known->first.second.starts_with(below.second)) return false;
+    return reader_.item(folder, name, [&](Item item) { return live_.apply(ItemPut{std::move(item)}); });
   }
 
   WatchedMailbox& mailbox_;

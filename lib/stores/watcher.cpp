@@ -33,6 +33,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t kLags = 4096;
 constexpr milliseconds kFirstDelay{200};
 constexpr milliseconds kLongestDelay{60'000};
+constexpr milliseconds kLongestWait{1000};
 // New accounts are looked for so long after a directory above them changed, and in any case now and then.
 constexpr milliseconds kListDelay{100};
 constexpr std::chrono::seconds kListInterval{60};
@@ -76,7 +77,9 @@ struct Watcher::Impl {
       changes.needs_scan = changes.needs_watches = true;
     }
     const std::string id;
-    stores::WatchedMailbox mailbox;  // of the thread that is busy with it
+    // Of the thread that is busy with it.
+    stores::WatchedMailbox mailbox;
+    Steady::time_point missing_since{};
     // The rest is guarded by `mutex`.
     stores::AccountChanges changes;
     Steady::time_point first_change{};  // zero: none
@@ -140,6 +143,7 @@ struct Watcher::Impl {
     bool is_fatal = false;
   };
   Done handle(Watched& account, stores::AccountChanges& changes);
+  Status check_gone(Watched& account, stores::AccountChanges& changes);
   void scan(Watched& account, Done& done);
   void settle(const WatchedPtr& account, Done done, stores::AccountChanges changes, Steady::time_point begun);
   void check_log();
@@ -266,10 +270,12 @@ void Watcher::Impl::take_folder_change(const Place& place, const os::Inotify::Ev
     account.changes.something();
   } else if (event.name == "dovecot-uidlist" && (event.mask & (IN_DELETE | IN_MOVED_FROM)) == 0) {
     account.changes.uidlist(place.dir, (event.mask & (IN_CREATE | IN_MOVED_TO)) != 0);
-  } else if ((event.mask & ~static_cast<std::uint32_t>(IN_MODIFY)) != 0) {
-    account.changes.something();  // what is being written is closed some time
+  } else if (event.mask == IN_MODIFY) {
+    return;  // what is being written is closed some time
+  } else if (event.name.empty() || stores::is_modelled(event.name) || event.name == "subscriptions") {
+    account.changes.something();
   } else {
-    return;
+    account.changes.other(place.dir, event.name);
   }
   changed(place.account);
 }
@@ -385,11 +391,12 @@ void Watcher::Impl::list_accounts() {
   if (found.ok()) {
     for (const auto& [id, path] : *found) there.insert(id);
   }
-  Result<std::vector<std::string>> known = scanner.states.accounts();
+  // Those that went while nobody watched, too.
+  Result<std::vector<std::string>> known = std::vector<std::string>();
+  if (!has_listed) known = scanner.states.accounts();
   std::unique_lock lock(mutex);
   Status trouble = found.ok() ? known.status() : found.status();
-  const std::size_t before = accounts.size() + (known.ok() ? known->size() : 0);
-  if (trouble.ok() && there.empty() && before > 0) {
+  if (trouble.ok() && there.empty() && !(accounts.empty() && known->empty())) {
     trouble = Status(Code::not_found, "the store has no account any more; nothing is taken for removed",
                      "mount it");
   }
@@ -412,12 +419,7 @@ void Watcher::Impl::list_accounts() {
   };
   for (const std::string& id : there) begin(id);
   anybody_unmounted = false;
-  // Those that went while nobody watched.
-  if (!has_listed) {
-    for (const std::string& id : *known) {
-      if (!there.contains(id)) begin(id);
-    }
-  }
+  for (const std::string& id : *known) begin(id);
   has_listed = true;
   for (const auto& [id, account] : accounts) {
     const bool is_there = there.contains(id);
@@ -425,7 +427,8 @@ void Watcher::Impl::list_accounts() {
       anybody_unmounted = true;
       continue;
     }
-    if (!account->unmounted && is_there) continue;
+    const bool is_old = !account->busy && now - account->last_scan > options.rescan;
+    if (!account->unmounted && is_there && !is_old) continue;
     account->unmounted = false;
     account->changes.needs_scan = account->changes.needs_watches = true;
     changed(account);
@@ -490,7 +493,6 @@ void Watcher::Impl::handle(const WatchedPtr& account) {
     const std::lock_guard lock(mutex);
     std::swap(changes, account->changes);
     begun = std::exchange(account->first_change, {});
-    if (Steady::now() - account->last_scan > options.rescan) changes.needs_scan = true;
   }
   Done done = handle(*account, changes);
   // An open directory would keep its file system from being unmounted.
@@ -501,6 +503,8 @@ void Watcher::Impl::handle(const WatchedPtr& account) {
 Watcher::Impl::Done Watcher::Impl::handle(Watched& account, stores::AccountChanges& changes) {
   Done done;
   done.event.account_id = account.id;
+  done.status = check_gone(account, changes);
+  if (!done.status.ok()) return done;
   if (changes.needs_watches || !changes.new_dirs.empty()) {
     done.status = watch_account(account, changes);
     // That it has gone is for the scan to say.
@@ -521,6 +525,24 @@ Watcher::Impl::Done Watcher::Impl::handle(Watched& account, stores::AccountChang
   }
   scan(account, done);
   return done;
+}
+
+// A mailbox that is not there has been removed, or its file system is about to be missed: then the kernel
+// says so in a moment, or all mailboxes are away.
+Status Watcher::Impl::check_gone(Watched& account, stores::AccountChanges& changes) {
+  const Result<stores::AccountDir> dir = finder.open(account.id);
+  if (dir.ok() || dir.status().code() != Code::not_found) {
+    account.missing_since = {};
+    return dir.ok() ? Status() : dir.status();
+  }
+  changes.needs_scan = true;
+  const Steady::time_point now = Steady::now();
+  if (account.missing_since == Steady::time_point{}) account.missing_since = now;
+  const Result<stores::AccountFinder::Found> others = finder.find_all();
+  if (!others.ok()) return others.status();
+  const bool is_lone = others->empty();
+  if (now - account.missing_since >= kMountInterval && !is_lone) return {};
+  return Status(Code::busy, base::cat("the mailbox of ", base::escape(account.id), " is not there"));
 }
 
 void Watcher::Impl::scan(Watched& account, Done& done) {
@@ -546,6 +568,7 @@ void Watcher::Impl::settle(const WatchedPtr& account, Done done, stores::Account
                            Steady::time_point begun) {
   const Steady::time_point now = Steady::now();
   WatchEvent event = std::move(done.event);
+  bool is_news = event.kind != WatchEvent::Kind::logged || event.operations > 0;
   {
     const std::lock_guard lock(mutex);
     account->busy = false;
@@ -558,7 +581,11 @@ void Watcher::Impl::settle(const WatchedPtr& account, Done done, stores::Account
       changes.needs_scan = true;
       account->changes.put_before(std::move(changes));
       account->first_change = begun;
-      account->delay = std::clamp(2 * account->delay, kFirstDelay, kLongestDelay);
+      is_news = account->delay == milliseconds(0);
+      // Another one has the account, and not for long.
+      const bool is_taken =
+          done.status.code() == Code::restore_unfinished || done.status.code() == Code::busy;
+      account->delay = std::clamp(2 * account->delay, kFirstDelay, is_taken ? kLongestWait : kLongestDelay);
       event.kind = WatchEvent::Kind::delayed;
       event.status = done.status;
       if (done.is_fatal) fail(done.status);
@@ -582,7 +609,6 @@ void Watcher::Impl::settle(const WatchedPtr& account, Done done, stores::Account
     }
   }
   if (event.kind == WatchEvent::Kind::delayed) check_log();
-  const bool is_news = event.kind != WatchEvent::Kind::logged || event.operations > 0;
   if (is_news) tell(event);
 }
 
@@ -619,6 +645,8 @@ void Watcher::Impl::forget(Watched& account) {
     at = is_its ? places.erase(at) : std::next(at);
   }
   accounts.erase(account.id);
+  // It may have come back while it was taken for gone.
+  list_due = std::min(list_due, Steady::now() + kListDelay);
 }
 
 void Watcher::Impl::note_lag(Steady::duration lag) { lags[lag_count++ % kLags] = lag; }
