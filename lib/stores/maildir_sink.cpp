@@ -20,9 +20,10 @@ bool is_guid(std::string_view id) {
   return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// What a server counts by itself; old values would be wrong in a mailbox that went on (R17).
+// What a server counts and notes by itself; old values would be wrong in a mailbox that went on (R17).
 bool is_derived(std::string_view path) {
-  return path == "maildirsize" || path.starts_with("dovecot-uidvalidity");
+  return path == "maildirsize" || path.starts_with("dovecot-uidvalidity") ||
+         path.starts_with("dovecot.mailbox.log");
 }
 
 // Whether a link at `path` in a mailbox leads to a place inside it.
@@ -276,8 +277,10 @@ void MaildirTransaction::put_folder(const Folder& folder, ElementOutcome& outcom
   entry->recorded_uidvalidity = folder.uidvalidity;
 
   if (model_.identity == Identity::keep) {
-    // What belongs to the live uidlist and keywords file stays with them.
+    // What belongs to the live uidlist and keywords file stays with them; a folder that is made has none yet,
+    // and gets the recorded keywords.
     for (const char* name : {attribute::kGuid, attribute::kUidlistHeader, attribute::kKeywords}) {
+      if (entry->live_dir.empty() && std::string_view(name) == attribute::kKeywords) continue;
       entry->record.attributes.erase(name);
       if (before.attributes.contains(name)) entry->record.attributes[name] = before.attributes.at(name);
     }
