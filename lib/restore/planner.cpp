@@ -203,6 +203,7 @@ class Planner {
                                                    change, DifferenceOptions{compared_fields()});
     if (!summary.ok()) return summary.status();
     result_.plan.difference = *std::move(summary);
+    for (Operation& expunge : dropped_by_name(live_, wanted)) change.operations.push_back(std::move(expunge));
     result_.operations = in_order(std::move(change.operations), live_, wanted);
     if (result_.plan.difference.host_operations_left > 0)
       warn(base::cat(result_.plan.difference.host_operations_left,

@@ -234,6 +234,36 @@ TEST_CASE("R3: renew writes recorded uids under a greater uidvalidity", "[stores
   }
 }
 
+TEST_CASE("R3: renew gives every folder a uidvalidity of its own, and the server's next are above",
+          "[stores]") {
+  ScratchDir scratch;
+  const fs::path box = scratch.path() / "alice";
+  make_maildir(box);
+  write_file(box / "dovecot-uidlist", "3 V4000000001 N9 Gaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
+  for (const char* name : {".A", ".B"}) {
+    make_maildir(box / name);
+    const std::string guid(32, name[1] == 'A' ? 'b' : 'c');
+    write_file(box / name / "dovecot-uidlist", "3 V4000000002 N2 G" + guid + "\n");
+  }
+  write_file(box / "dovecot-uidvalidity", "ee6b2802");
+  write_file(box / "dovecot-uidvalidity.ee6b2802", "");
+  TestStore store(scratch.path());
+  const Backup backup = back_up(*store.store, kAlice);
+  std::vector<Operation> operations;
+  for (const Operation& operation : backup.operations) {
+    if (std::holds_alternative<FolderPut>(operation)) operations.push_back(operation);
+  }
+  ContentBox contents;
+  CHECK(refusals(perform(*store.store, kAlice, in_place(Identity::renew), operations, contents)).empty());
+  const MailboxState state = state_of(*store.store, kAlice);
+  std::set<std::uint32_t> given;
+  for (const auto& [id, folder] : state.folders()) given.insert(folder.uidvalidity);
+  CHECK(given == std::set<std::uint32_t>{4000000003, 4000000004, 4000000005});
+  CHECK(read_text(box / "dovecot-uidvalidity") == "ee6b2805");
+  CHECK(fs::exists(box / "dovecot-uidvalidity.ee6b2805"));
+  CHECK_FALSE(fs::exists(box / "dovecot-uidvalidity.ee6b2802"));
+}
+
 TEST_CASE("maildir sink: folders are made, renamed with their children, swapped and removed", "[stores]") {
   ScratchDir scratch;
   const fs::path box = scratch.path() / "alice";
