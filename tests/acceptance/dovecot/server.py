@@ -20,7 +20,10 @@ import shutil
 import smtplib
 import socket
 import subprocess
+import sys
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
 
 from support import Skipped
 

@@ -5,21 +5,17 @@ What a test may note of an account is what IMAP and doveadm show of it: see `not
 
 import datetime
 import hashlib
-import pathlib
 import shutil
-import sys
 import time
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
-
-import support
 from imap import Client, Refused
 from server import Dovecot
+from support import Site
 
 DOMAIN = "example.com"
 
 
-class DovecotSite(support.Site):
+class DovecotSite(Site):
     def __init__(self):
         super().__init__()
         self.path.chmod(0o755)
