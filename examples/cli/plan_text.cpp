@@ -74,6 +74,12 @@ std::string folder_state(const FolderDifference& folder) {
 /// An empty cell reads better than a column of zeros.
 std::string count_cell(std::uint64_t count) { return count == 0 ? "-" : number(count); }
 
+std::string warnings_of(const AccountPlan& plan) {
+  std::string out;
+  for (const std::string& warning : plan.warnings) out += plan_field("warning", printable(warning));
+  return out;
+}
+
 }  // namespace
 
 std::string plan_field(std::string_view name, const std::string& value) {
@@ -127,7 +133,8 @@ std::string text_of(const AccountPlan& plan, const restante::TimeZone& zone, std
     if (!plan.failure.hint().empty()) out += plan_field("hint", printable(plan.failure.hint()));
     return out;
   }
-  if (plan.deleted_at_stop) return out + plan_field("state", "the account did not exist then");
+  if (plan.deleted_at_stop)
+    return out + plan_field("state", "the account did not exist then") + warnings_of(plan);
   out += plan_field("from", steps_of(plan));
   out += plan_field("state at", position_of(plan, zone));
   out += plan_field("holds", fmt::format("{}, {}", counted(plan.messages, "message"), byte_size(plan.bytes)));
@@ -141,8 +148,7 @@ std::string text_of(const AccountPlan& plan, const restante::TimeZone& zone, std
   if (plan.difference.host_operations_left > 0)
     out += plan_field("warning", fmt::format("{} of the server cannot be taken back",
                                              counted(plan.difference.host_operations_left, "operation")));
-  for (const std::string& warning : plan.warnings) out += plan_field("warning", printable(warning));
-  return out;
+  return out + warnings_of(plan);
 }
 
 std::string text_of(const restante::AccountReport& report, const std::string& address) {

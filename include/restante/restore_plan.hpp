@@ -64,7 +64,8 @@ struct RestoreRequest {
   /// Empty: the default of R3.
   std::optional<Identity> identity{};
   InDoubt in_doubt = InDoubt::forward;
-  /// Leave out accounts that did not exist any more at the stop (seed: -skipDeletedAccounts).
+  /// Leave out accounts that did not exist at the stop, any more (seed: -skipDeletedAccounts) or yet. Always
+  /// so when `accounts` is empty.
   bool skip_deleted_accounts = false;
   /// Go on with the next account after a failure (seed: --continueOnError).
   bool continue_on_error = false;
@@ -97,7 +98,7 @@ struct AccountPlan {
   std::string into_id{};
   std::string into_address{};
   bool creates_account = false;
-  /// The account does not exist at the stop.
+  /// The account does not exist at the stop: it was deleted before, or came later.
   bool deleted_at_stop = false;
   Identity identity = Identity::keep;
   Continuity continuity = Continuity::continued;

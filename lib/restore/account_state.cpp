@@ -130,6 +130,30 @@ Result<Full> choose_full(const std::vector<BackupTarget>& targets, const History
   return no_full(all, account_id, history, unreadable);
 }
 
+Result<bool> came_after(const std::vector<BackupTarget>& targets, const History& history,
+                        const ResolvedStop& stop, std::string_view account_id) {
+  bool any = false;
+  for (const BackupTarget& target : targets) {
+    const Result<std::vector<target::RecordPointer>> sessions =
+        target::published_sessions(TargetAccess::impl(target));
+    if (!sessions.ok()) return sessions.status();
+    for (const target::RecordPointer& session : *sessions) {
+      if (session->info.position.lsn > stop.until) continue;
+      if (session->info.find(account_id)) return false;
+      any = true;
+    }
+  }
+  if (!any) return false;
+  ReadRange range;
+  range.until = stop.until;
+  range.account_id = std::string(account_id);
+  redo::CommittedReader reader(history.segments(), range);
+  LoggedTransaction transaction;
+  const Result<bool> logged = reader.next(transaction);
+  if (!logged.ok()) return logged.status();
+  return !*logged;
+}
+
 namespace {
 
 // Notes whether the account exists as operations go by.

@@ -35,6 +35,11 @@ struct Full {
                                        const ResolvedStop& stop, std::string_view account_id,
                                        std::string_view label);
 
+// Whether the account is newer than the stop, as far as anybody can tell: there are sessions at or before the
+// stop and none of them names it, whatever became of it there, nor does a transaction.
+[[nodiscard]] Result<bool> came_after(const std::vector<BackupTarget>& targets, const History& history,
+                                      const ResolvedStop& stop, std::string_view account_id);
+
 struct AccountState {
   Full full;
   Lsn position = 0;

@@ -42,7 +42,7 @@ class Planner {
 
  private:
   [[nodiscard]] Status plan(bool look_at_live) {
-    if (Status s = find_state(); !s.ok()) return s;
+    if (Status s = find_state(); !s.ok()) return came_later(s) ? Status() : s;
     describe_state();
     if (result_.plan.deleted_at_stop) return {};
     if (!context_.into.source && !context_.into.sink) return {};
@@ -81,6 +81,18 @@ class Planner {
     }
     result_.state = *std::move(state);
     return {};
+  }
+
+  // "All accounts" are those that there were at the stop.
+  [[nodiscard]] bool came_later(const Status& no_state) {
+    const bool all = !context_.named || context_.request.skip_deleted_accounts;
+    if (!all || !context_.request.label.empty() || no_state.code() != Code::not_found) return false;
+    const Result<bool> later =
+        came_after(context_.targets, context_.history, context_.stop, result_.plan.account_id);
+    if (!later.ok() || !*later) return false;
+    result_.plan.deleted_at_stop = true;
+    warn(base::cat("nothing tells of it at or before the time or position to restore to; ", no_state.hint()));
+    return true;
   }
 
   void describe_state() {
@@ -191,6 +203,7 @@ class Planner {
                                                    change, DifferenceOptions{compared_fields()});
     if (!summary.ok()) return summary.status();
     result_.plan.difference = *std::move(summary);
+    for (Operation& expunge : dropped_by_name(live_, wanted)) change.operations.push_back(std::move(expunge));
     result_.operations = in_order(std::move(change.operations), live_, wanted);
     if (result_.plan.difference.host_operations_left > 0)
       warn(base::cat(result_.plan.difference.host_operations_left,

@@ -1,6 +1,7 @@
 #include "restore/shape.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/text.hpp"
@@ -49,8 +50,9 @@ void keep_identity(MailboxState& wanted, const MailboxState& recorded, const Mai
   }
 }
 
-// The recorded UIDs under a UIDVALIDITY that none of the folders had: greater than the recorded, the live,
-// the logged and the seconds since 1970, from which servers make theirs.
+// The recorded UIDs under UIDVALIDITYs that none of the folders had: greater than the recorded, the live, the
+// logged and the seconds since 1970, from which servers make theirs. Each folder has its own, for clients
+// know folders by their names, and names may be exchanged.
 void renew_identity(MailboxState& wanted, const MailboxState& recorded, const MailboxState& live,
                     const UsedBefore& used) {
   std::uint64_t renewed = static_cast<std::uint64_t>(std::max<std::int64_t>(0, used.now.us / 1'000'000));
@@ -58,10 +60,10 @@ void renew_identity(MailboxState& wanted, const MailboxState& recorded, const Ma
   for (const MailboxState* state : {&recorded, &live})
     for (const auto& [id, folder] : state->folders())
       renewed = std::max<std::uint64_t>(renewed, folder.uidvalidity + std::uint64_t{1});
-  const auto uidvalidity = static_cast<std::uint32_t>(std::min<std::uint64_t>(renewed, UINT32_MAX));
   for (const auto& [id, folder] : recorded.folders()) {
     Folder shaped = folder;
-    if (shaped.uidvalidity != 0) shaped.uidvalidity = uidvalidity;
+    if (shaped.uidvalidity != 0)
+      shaped.uidvalidity = static_cast<std::uint32_t>(std::min<std::uint64_t>(renewed++, UINT32_MAX));
     static_cast<void>(wanted.apply(FolderPut{std::move(shaped)}));
   }
   for (const auto& [key, message] : recorded.messages()) {
@@ -162,6 +164,22 @@ MailboxState shape(const MailboxState& recorded, const MailboxState& live, Ident
   for (const UnknownOperation& operation : recorded.unknown_operations())
     static_cast<void>(wanted.apply(operation));
   return wanted;
+}
+
+std::vector<Operation> dropped_by_name(const MailboxState& live, const MailboxState& wanted) {
+  std::map<std::string, MessageExpunge> dropped;
+  for (const auto& [key, message] : live.messages()) {
+    const auto folder = wanted.folders().find(message.folder_id);
+    if (folder == wanted.folders().end() || folder->second.uidvalidity == message.uidvalidity) continue;
+    if (wanted.messages().contains(key)) continue;
+    MessageExpunge& expunge = dropped[message.folder_id];
+    expunge.folder_id = message.folder_id;
+    expunge.uidvalidity = folder->second.uidvalidity;
+    expunge.messages.message_ids.push_back(message.id);
+  }
+  std::vector<Operation> operations;
+  for (auto& [folder_id, expunge] : dropped) operations.emplace_back(std::move(expunge));
+  return operations;
 }
 
 std::vector<Operation> in_order(std::vector<Operation> difference, const MailboxState& live,

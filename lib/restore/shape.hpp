@@ -41,6 +41,10 @@ struct UsedBefore {
 [[nodiscard]] MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity,
                                  const UsedBefore& used, const OwnAttributes& own);
 
+// What a FolderPut of another UIDVALIDITY takes along and nothing puts again, by name: so a store can remove
+// these messages, and not those that came since the plan was made.
+[[nodiscard]] std::vector<Operation> dropped_by_name(const MailboxState& live, const MailboxState& wanted);
+
 // The order in which a store performs a difference: what makes room for folders, folders from the top,
 // messages and flags, items, then what is removed, folders from the bottom. So nothing is gone before what
 // takes its place is there (R16).

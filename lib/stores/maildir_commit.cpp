@@ -3,6 +3,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
 #include <set>
 
 #include "base/text.hpp"
@@ -29,6 +32,7 @@ Status MaildirCommit::run() {
   tmp_ = std::move(*tmp);
   if (Status synced = stage_.sync(); !synced.ok()) return synced;
 
+  if (Status raised = raise_uidvalidity(); !raised.ok()) return raised;
   if (Status arranged = arrange_folders(); !arranged.ok()) return arranged;
   for (const auto& folder : model_.folders) {
     if (Status published = publish(*folder); !published.ok()) return published;
@@ -305,6 +309,40 @@ Status MaildirCommit::write_uidlist(FolderEntry& folder, int dirfd) {
     list.uidnext = list.records.back().uid == UINT32_MAX ? UINT32_MAX : list.records.back().uid + 1;
   }
   return publish_owned(dirfd, kName, encode_uidlist(list), model_.ownership.of_file());
+}
+
+// Dovecot numbers new folders from a counter in dovecot-uidvalidity and in the name of an empty file. Behind
+// renewed values it would give one of them a second time, when its folder is made anew.
+Status MaildirCommit::raise_uidvalidity() {
+  const bool any = std::any_of(model_.folders.begin(), model_.folders.end(),
+                               [](const auto& folder) { return folder->renewed; });
+  if (!any || model_.identity != Identity::renew) return {};
+  const std::string kName = "dovecot-uidvalidity";
+  const Result<std::vector<os::DirEntry>> entries = io_.list(account_.fd.get());
+  if (!entries.ok()) return entries.status();
+  std::uint32_t highest = model_.uidvalidity;
+  std::vector<std::string> markers;
+  for (const os::DirEntry& entry : *entries) {
+    if (!entry.name.starts_with(kName + ".") || entry.type == os::FileType::directory) continue;
+    markers.push_back(entry.name);
+    std::uint32_t value = 0;
+    const char* end = entry.name.data() + entry.name.size();
+    const auto parsed = std::from_chars(entry.name.data() + kName.size() + 1, end, value, 16);
+    if (parsed.ec == std::errc() && parsed.ptr == end) highest = std::max(highest, value);
+  }
+  std::array<char, 9> text{};
+  std::snprintf(text.data(), text.size(), "%08x", highest);
+  const std::string marker = kName + "." + text.data();
+  Ownership ownership = model_.ownership.of_file();
+  if (Status put = publish_owned(account_.fd.get(), kName, text.data(), ownership); !put.ok()) return put;
+  ownership.mode = 0444;
+  if (Status put = publish_owned(account_.fd.get(), marker, "", ownership); !put.ok()) return put;
+  for (const std::string& old : markers) {
+    if (old == marker) continue;
+    const Status removed = io_.unlink_at(account_.fd.get(), old);
+    if (!removed.ok() && !os::is_absent(removed)) return removed;
+  }
+  return {};
 }
 
 // The name that the message's file shall have, and whether it belongs into new/.

@@ -48,6 +48,7 @@ class MaildirCommit {
   void settle_keywords(FolderEntry& folder);
   Status write_keywords(FolderEntry& folder, int dirfd);
   Status write_uidlist(FolderEntry& folder, int dirfd);
+  Status raise_uidvalidity();
   Status publish_owned(int dirfd, const std::string& name, std::string_view text, const Ownership& ownership);
   Status remove_indexes(int dirfd);
   Status publish_messages(FolderEntry& folder, OpenFolder& open);

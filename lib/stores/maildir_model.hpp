@@ -78,6 +78,8 @@ class MailboxModel {
   bool deleted = false;
 
   std::vector<std::unique_ptr<FolderEntry>> folders;
+  /// The highest UIDVALIDITY that a folder has or had.
+  std::uint32_t uidvalidity = 0;
   /// By every id that operations may use; folders that are deleted are not here.
   std::unordered_map<std::string, FolderEntry*> by_id;
 

@@ -20,9 +20,10 @@ bool is_guid(std::string_view id) {
   return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// What a server counts by itself; old values would be wrong in a mailbox that went on (R17).
+// What a server counts and notes by itself; old values would be wrong in a mailbox that went on (R17).
 bool is_derived(std::string_view path) {
-  return path == "maildirsize" || path.starts_with("dovecot-uidvalidity");
+  return path == "maildirsize" || path.starts_with("dovecot-uidvalidity") ||
+         path.starts_with("dovecot.mailbox.log");
 }
 
 // Whether a link at `path` in a mailbox leads to a place inside it.
@@ -75,6 +76,7 @@ Status MaildirTransaction::load() {
     entry->recorded_uidvalidity = entry->record.uidvalidity;
     entry->keywords = folder.keywords;
     entry->live_uidlist = std::move(folder.uidlist);
+    model_.uidvalidity = std::max(model_.uidvalidity, entry->record.uidvalidity);
     model_.by_id[entry->record.id] = entry.get();
     model_.folders.push_back(std::move(entry));
   }
@@ -276,8 +278,10 @@ void MaildirTransaction::put_folder(const Folder& folder, ElementOutcome& outcom
   entry->recorded_uidvalidity = folder.uidvalidity;
 
   if (model_.identity == Identity::keep) {
-    // What belongs to the live uidlist and keywords file stays with them.
+    // What belongs to the live uidlist and keywords file stays with them; a folder that is made has none yet,
+    // and gets the recorded keywords.
     for (const char* name : {attribute::kGuid, attribute::kUidlistHeader, attribute::kKeywords}) {
+      if (entry->live_dir.empty() && std::string_view(name) == attribute::kKeywords) continue;
       entry->record.attributes.erase(name);
       if (before.attributes.contains(name)) entry->record.attributes[name] = before.attributes.at(name);
     }
@@ -313,18 +317,20 @@ void MaildirTransaction::put_folder(const Folder& folder, ElementOutcome& outcom
   }
 }
 
-// Gives the folder a new UIDVALIDITY, once. A folder that never had one gets none (R9).
+// Gives the folder a new UIDVALIDITY, once, and one that no other folder has: clients know folders by their
+// names, and these may be changed and exchanged. A folder that never had one gets none (R9).
 Status MaildirTransaction::renew(FolderEntry& folder, std::uint32_t recorded) {
   if (folder.renewed || model_.identity != Identity::renew) return {};
-  const std::uint32_t live = folder.record.uidvalidity;
-  if (live == 0 && recorded == 0) return {};
-  if (live == UINT32_MAX || recorded == UINT32_MAX) {
+  if (folder.record.uidvalidity == 0 && recorded == 0) return {};
+  const std::uint32_t used = std::max(model_.uidvalidity, recorded);
+  if (used == UINT32_MAX) {
     return Status(Code::unsupported, "there is no uidvalidity above the present one");
   }
   if (Status loaded = load_messages(folder); !loaded.ok()) return loaded;
   const std::int64_t now = system_clock().now().us / 1'000'000;
-  const std::uint32_t above = std::max(live, recorded) + 1;
-  folder.record.uidvalidity = now > above && now < UINT32_MAX ? static_cast<std::uint32_t>(now) : above;
+  const bool is_ahead = now > used && now < UINT32_MAX;
+  model_.uidvalidity = is_ahead ? static_cast<std::uint32_t>(now) : used + 1;
+  folder.record.uidvalidity = model_.uidvalidity;
   folder.renewed = true;
   return {};
 }

@@ -224,6 +224,32 @@ TEST_CASE("R3: a renewed UIDVALIDITY is above that of folders that came and went
   REQUIRE(f.host.mailboxes.at("alice").folders().at("inbox").uidvalidity > gone.uidvalidity);
 }
 
+TEST_CASE("R3: renew names the messages that go, and no others") {
+  Fixture f;
+  f.create_account("alice");
+  f.deliver("alice", "1");
+  f.back_up(Session::Kind::full);
+  const auto kept = f.host.mailboxes.at("alice").messages().begin()->first;
+  f.deliver("alice", "2");
+  RestoreRequest request = Fixture::request_for("alice");
+  request.identity = Identity::renew;
+  request.stop.full_only = true;
+  const Result<RestorePlan> plan = f.plan(request);
+  REQUIRE_OK(plan);
+  REQUIRE(plan->accounts()[0].difference.messages.removed == 1);
+  const Result<std::vector<Operation>> operations = plan->operations("alice");
+  REQUIRE_OK(operations);
+  std::vector<std::string> gone;
+  for (const Operation& operation : *operations) {
+    if (const auto* expunge = std::get_if<MessageExpunge>(&operation))
+      gone.insert(gone.end(), expunge->messages.message_ids.begin(), expunge->messages.message_ids.end());
+  }
+  REQUIRE(gone.size() == 1);
+  REQUIRE(gone.front() != kept.second);
+  f.restore(request);
+  REQUIRE(f.texts("alice") == "1");
+}
+
 TEST_CASE("R3: an emptied account gets everything as recorded at the newest position") {
   Fixture f;
   f.create_account("alice");

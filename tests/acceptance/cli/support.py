@@ -212,9 +212,10 @@ def fails_clearly(run, code, *parts):
 # --- running ---------------------------------------------------------------------------------------------
 
 
-def outcome(name, test):
-    site = Site()
+def outcome(name, test, make_site):
+    site = None
     try:
+        site = make_site()
         test(site)
         return f"passed {name}"
     except Skipped as reason:
@@ -223,16 +224,17 @@ def outcome(name, test):
         traceback.print_exc()
         return f"failed {name}"
     finally:
-        site.remove()
+        if site is not None:
+            site.remove()
 
 
-def main(names):
+def main(names, make_site=Site, prefix="cli: "):
     wanted = sys.argv[1:]
     failed = False
     for key, test in list(names.items()):
         if not key.startswith("test_") or (wanted and key not in wanted):
             continue
-        result = outcome("cli: " + key[5:].replace("_", " "), test)
+        result = outcome(prefix + key[5:].replace("_", " "), test, make_site)
         failed |= result.startswith("failed")
         print("RESULT " + result, flush=True)
     sys.exit(1 if failed else 0)

@@ -109,8 +109,11 @@ TEST_CASE("R3: keep acts as an ordinary client", "[stores]") {
   write_file(box / "dovecot.index", "index");
   write_file(box / "dovecot-keywords", "0 Junk\n");
   write_file(box / "maildirsize", "old");
+  for (const char* own : {"dovecot-uidvalidity", "dovecot.mailbox.log"}) write_file(box / own, "earlier");
   TestStore store(scratch.path());
   Backup backup = back_up(*store.store, kAlice);
+  for (const char* own : {"dovecot-uidvalidity", "dovecot.mailbox.log"})
+    write_file(box / own, "the server's");
 
   fs::rename(box / "cur/flag:2,S", box / "cur/flag:2,FT");
   fs::remove(box / "cur/gone:2,Sa");
@@ -122,6 +125,8 @@ TEST_CASE("R3: keep acts as an ordinary client", "[stores]") {
   CHECK(refusals(outcomes).empty());
 
   CHECK(read_text(box / "dovecot-uidlist") == uidlist);
+  CHECK(read_text(box / "dovecot-uidvalidity") == "the server's");
+  CHECK(read_text(box / "dovecot.mailbox.log") == "the server's");
   CHECK(fs::exists(box / "dovecot.index"));
   CHECK_FALSE(fs::exists(box / ".Added"));
   CHECK_FALSE(fs::exists(box / "maildirsize"));
@@ -145,6 +150,37 @@ TEST_CASE("R3: keep acts as an ordinary client", "[stores]") {
   const MailboxState state = state_of(*store.store, kAlice);
   CHECK(message_named(state, "INBOX", created->id)->internal_date == Time{kSomeTimeUs});
   CHECK(message_named(state, "INBOX", "flag")->uid == 1);
+}
+
+TEST_CASE("R3: keep gives a folder that comes back its keywords", "[stores]") {
+  ScratchDir scratch;
+  const fs::path box = scratch.path() / "alice";
+  make_maildir(box);
+  make_maildir(box / ".Work");
+  const std::string guid = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+  write_file(box / ".Work/cur/1:2,Sac", "one", kSomeTimeUs);
+  write_file(box / ".Work/dovecot-keywords", "0 Junk\n2 Later\n");
+  write_file(box / ".Work/dovecot-uidlist", "3 V1700000001 N2 G" + guid + "\n1 :1\n");
+  TestStore store(scratch.path());
+  Backup backup = back_up(*store.store, kAlice);
+
+  // Another one may have its place by now.
+  fs::remove_all(box / ".Work");
+  SECTION("and there is none") {}
+  SECTION("in place of another") {
+    make_maildir(box / ".Work");
+    write_file(box / ".Work/dovecot-keywords", "0 Other\n");
+    write_file(box / ".Work/dovecot-uidlist", "3 V1700000002 N1 Gcccccccccccccccccccccccccccccccc\n");
+  }
+  SECTION("below a name that is no folder") { make_maildir(box / ".Work.Below"); }
+  const std::vector<Operation> operations = difference_to(*store.store, backup, store->fields());
+  CHECK(
+      refusals(perform(*store.store, kAlice, in_place(Identity::keep), operations, backup.contents)).empty());
+  CHECK(read_text(box / ".Work/dovecot-keywords") == "0 Junk\n2 Later\n");
+  CHECK_FALSE(fs::exists(box / ".Work/dovecot-uidlist"));
+  const MailboxState state = state_of(*store.store, kAlice);
+  REQUIRE(state.messages().size() == 1);
+  CHECK(state.messages().begin()->second.keywords == std::vector<std::string>{"Junk", "Later"});
 }
 
 TEST_CASE("R3: renew writes recorded uids under a greater uidvalidity", "[stores]") {
@@ -196,6 +232,36 @@ TEST_CASE("R3: renew writes recorded uids under a greater uidvalidity", "[stores
     // Its UID is taken by the message that stays.
     CHECK(message_named(state, "INBOX", "b")->uid == 9);
   }
+}
+
+TEST_CASE("R3: renew gives every folder a uidvalidity of its own, and the server's next are above",
+          "[stores]") {
+  ScratchDir scratch;
+  const fs::path box = scratch.path() / "alice";
+  make_maildir(box);
+  write_file(box / "dovecot-uidlist", "3 V4000000001 N9 Gaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
+  for (const char* name : {".A", ".B"}) {
+    make_maildir(box / name);
+    const std::string guid(32, name[1] == 'A' ? 'b' : 'c');
+    write_file(box / name / "dovecot-uidlist", "3 V4000000002 N2 G" + guid + "\n");
+  }
+  write_file(box / "dovecot-uidvalidity", "ee6b2802");
+  write_file(box / "dovecot-uidvalidity.ee6b2802", "");
+  TestStore store(scratch.path());
+  const Backup backup = back_up(*store.store, kAlice);
+  std::vector<Operation> operations;
+  for (const Operation& operation : backup.operations) {
+    if (std::holds_alternative<FolderPut>(operation)) operations.push_back(operation);
+  }
+  ContentBox contents;
+  CHECK(refusals(perform(*store.store, kAlice, in_place(Identity::renew), operations, contents)).empty());
+  const MailboxState state = state_of(*store.store, kAlice);
+  std::set<std::uint32_t> given;
+  for (const auto& [id, folder] : state.folders()) given.insert(folder.uidvalidity);
+  CHECK(given == std::set<std::uint32_t>{4000000003, 4000000004, 4000000005});
+  CHECK(read_text(box / "dovecot-uidvalidity") == "ee6b2805");
+  CHECK(fs::exists(box / "dovecot-uidvalidity.ee6b2805"));
+  CHECK_FALSE(fs::exists(box / "dovecot-uidvalidity.ee6b2802"));
 }
 
 TEST_CASE("maildir sink: folders are made, renamed with their children, swapped and removed", "[stores]") {
