@@ -230,6 +230,23 @@ TEST_CASE("local storage: any call may fail, and nothing half is seen", "[storag
   }
 }
 
+TEST_CASE("local storage: an object that cannot be read is never said to be absent", "[storage]") {
+  const test::ScratchDir scratch;
+  REQUIRE_OK(open_at(os::real_io(), scratch.path())->put("a/b", as_bytes("x")));
+  for (std::uint64_t n = 1;; ++n) {
+    test::FaultyIo io;
+    const auto storage = open_at(io, scratch.path());
+    io.fail(n, test::Fault::io_error);
+    const Status got = storage->get("a/b").status();
+    if (!io.fired()) break;
+    INFO("call " << n << ": " << io.made().back());
+    REQUIRE_CODE(got, io);
+    io.fail(n, test::Fault::io_error);
+    const Result<ObjectInfo> info = storage->info("a/b");
+    if (io.fired()) REQUIRE_CODE(info, io);
+  }
+}
+
 TEST_CASE("local storage works for who may only read", "[storage]") {
   if (::geteuid() != 0) RESTANTE_SKIP("needs root to become somebody else");
   const test::ScratchDir scratch;
