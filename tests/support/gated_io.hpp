@@ -1,6 +1,8 @@
 #pragma once
 // An `os::Io` on top of another, with one gate that every call passes.
 
+#include <fcntl.h>
+
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -11,9 +13,11 @@
 
 namespace restante::test {
 
-/// What a call is about. `make` makes directories and links, `attribute` sets times, mode and owner.
+/// What a call is about. `create` opens a file that may be new, `make` makes directories and links,
+/// `attribute` sets times, mode and owner.
 enum class Call {
   open,
+  create,
   close,
   read,
   write,
@@ -44,7 +48,7 @@ class GatedIo : public os::Io {
   explicit GatedIo(os::Io& below = os::real_io()) : below_(below) {}
 
   Result<os::Fd> open_at(int dirfd, const std::string& name, int flags, mode_t mode) override {
-    return pass({Call::open, "open_at", dirfd, &name},
+    return pass({(flags & O_CREAT) != 0 ? Call::create : Call::open, "open_at", dirfd, &name},
                 [&] { return below_.open_at(dirfd, name, flags, mode); });
   }
   Status close(os::Fd fd) override {

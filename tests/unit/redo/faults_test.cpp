@@ -96,7 +96,7 @@ TEST_CASE("R7: whichever I/O call fails, nothing is acknowledged falsely") {
       hooks.io = &io;
       const auto applies = [&](Call call) {
         if (fault == Fault::io_error) return call != Call::close;
-        return call == Call::write || call == Call::allocate || call == Call::rename || call == Call::open;
+        return call == Call::write || call == Call::allocate || call == Call::rename || call == Call::create;
       };
       io.fail(n, fault, applies);
       INFO("fault " << static_cast<int>(fault) << " at call " << n);

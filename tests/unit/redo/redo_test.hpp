@@ -24,27 +24,6 @@
 
 namespace restante::test {
 
-/// A scratch directory in memory where there is room for one: for tests of thousands of small logs, whose
-/// syncs would take minutes on a busy disk. What is durable is not their question.
-class MemoryDir {
- public:
-  MemoryDir() {
-    std::string pattern = "/dev/shm/restante-test-XXXXXX";
-    path_ = ::mkdtemp(pattern.data()) != nullptr ? pattern : fallback_.path().string();
-  }
-  ~MemoryDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  MemoryDir(const MemoryDir&) = delete;
-  MemoryDir& operator=(const MemoryDir&) = delete;
-  [[nodiscard]] std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  ScratchDir fallback_;
-  std::string path_;
-};
-
 /// A clock that stands still until it is told to go.
 class ManualClock final : public Clock {
  public:
