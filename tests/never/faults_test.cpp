@@ -3,46 +3,12 @@
 #include <functional>
 #include <iostream>
 
-#include "site.hpp"
+#include "prepared.hpp"
 #include "support/catch.hpp"
 #include "support/faulty_io.hpp"
 
 namespace restante::test {
 namespace {
-
-using States = std::map<std::string, Described>;
-
-/// A server with a full and an incremental session, and changes since; copied for each failure.
-class Prepared {
- public:
-  Prepared() : site(dir.path()) {
-    fill(site);
-    Server::Options options;
-    options.create = true;
-    auto server = Server::open(site, options);
-    REQUIRE_OK(server);
-    for (int round = 0; round < 2; ++round) {
-      const Result<SessionInfo> session =
-          (*server)->back_up(round == 0 ? Session::Kind::full : Session::Kind::incremental);
-      REQUIRE_OK(session);
-      REQUIRE(session->status == SessionStatus::completed);
-      sessions[session->label] = of_store(**server);
-      newest = session->label;
-      change(site, round);
-    }
-  }
-
-  static States of_store(Server& server) {
-    Result<States> live = server.live();
-    REQUIRE_OK(live);
-    return *std::move(live);
-  }
-
-  MemoryDir dir;
-  Site site;
-  std::map<std::string, States> sessions;
-  std::string newest;
-};
 
 struct Outcome {
   Status status;
@@ -74,7 +40,7 @@ Outcome attempt(const Site& site, const Task& task, FaultyIo& io) {
 
 /// Calls whose failure is tried: all of `total`, or some from everywhere.
 std::vector<std::uint64_t> choose(std::uint64_t total, std::string_view name) {
-  constexpr std::uint64_t kSome = 45;
+  constexpr std::uint64_t kSome = 32;
   std::vector<std::uint64_t> chosen;
   Random random(name);
   const std::uint64_t count = long_tests() ? total : std::min(kSome, total);
@@ -100,44 +66,6 @@ void check_clear(const Outcome& outcome) {
   if (outcome.status.ok()) return;
   CHECK(restante::name_of(outcome.status.code()) != restante::name_of(Code::internal));
   CHECK(outcome.told.find(outcome.failed_path) != std::string::npos);
-}
-
-/// Every session that is published restores to what the store held, and nothing is damaged.
-void check_published(Server& server, const Prepared& base, const States& when_tried) {
-  CHECK(server.damages() == "");
-  const Result<std::vector<SessionInfo>> published = server.published();
-  REQUIRE_OK(published);
-  REQUIRE(published->size() >= base.sessions.size());
-  for (const SessionInfo& session : *published) {
-    const auto known = base.sessions.find(session.label);
-    RestoreStop stop;
-    stop.label = session.label;
-    Result<States> found = server.at(stop);
-    REQUIRE_OK(found);
-    States expected = known == base.sessions.end() ? when_tried : known->second;
-    // What a partial session says of an account that failed is that it failed.
-    for (const SessionAccount& account : session.accounts) {
-      if (account.status == AccountStatus::completed) continue;
-      CHECK(account.error != "");
-      expected.erase(account.id), found->erase(account.id);
-    }
-    INFO(session.label << " " << restante::name_of(session.status));
-    CHECK(difference(expected, *found) == "");
-  }
-}
-
-/// The next run needs no help, and then target and log know all that the store holds.
-void check_goes_on(Server& server, Session::Kind kind) {
-  const Result<SessionInfo> session = server.back_up(kind);
-  REQUIRE_OK(session);
-  for (const SessionAccount& account : session->accounts) CHECK(account.error == "");
-  REQUIRE(session->status == SessionStatus::completed);
-  RestoreStop stop;
-  stop.label = session->label;
-  const Result<States> found = server.at(stop);
-  REQUIRE_OK(found);
-  CHECK(difference(Prepared::of_store(server), *found) == "");
-  CHECK(server.damages() == "");
 }
 
 struct Work {
@@ -210,12 +138,11 @@ Status back_up(Server& server, Session::Kind kind, std::string& told) {
 
 TEST_CASE("every file call of a full session fails in turn: nothing is half done, nothing is lost") {
   const Prepared base;
-  fail_each_call(base, {"full",
-                        [](Server& server, std::string& told) {
-                          return back_up(server, Session::Kind::full, told);
-                        },
-                        {},
-                        {}});
+  fail_each_call(
+      base, {"full",
+             [](Server& server, std::string& told) { return back_up(server, Session::Kind::full, told); },
+             {},
+             {}});
 }
 
 TEST_CASE("every file call of an incremental session fails in turn: nothing is half done, nothing is lost") {

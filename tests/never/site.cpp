@@ -46,7 +46,9 @@ std::string text_of(const std::string& account, int n, std::size_t bytes) {
   return text;
 }
 
-std::string base_of(int n) { return std::to_string(1'500'000'000 + n) + ".M" + std::to_string(n) + "P1.host"; }
+std::string base_of(int n) {
+  return std::to_string(1'500'000'000 + n) + ".M" + std::to_string(n) + "P1.host";
+}
 
 void put(const fs::path& folder, const std::string& account, int n, const std::string& flags,
          std::size_t bytes) {
@@ -148,9 +150,8 @@ Status Server::open_target(const Site& site, const Options& options) {
   BackupTarget::CreateOptions target_options;
   target_options.state_directory = site.state.string();
   target_options.clock = options.clock;
-  Result<BackupTarget> opened = options.create
-                                    ? BackupTarget::create(*std::move(storage), target_options)
-                                    : BackupTarget::open(*std::move(storage), target_options);
+  Result<BackupTarget> opened = options.create ? BackupTarget::create(*std::move(storage), target_options)
+                                               : BackupTarget::open(*std::move(storage), target_options);
   if (opened.ok()) target.emplace(*std::move(opened));
   return opened.status();
 }
@@ -378,7 +379,8 @@ void copy_tree(const fs::path& from, const fs::path& to) {
   if (::lstat(from.c_str(), &st) != 0) throw std::runtime_error("cannot look at " + from.string());
   if (fs::is_directory(from)) {
     fs::create_directories(to);
-    for (const auto& entry : fs::directory_iterator(from)) copy_tree(entry.path(), to / entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(from))
+      copy_tree(entry.path(), to / entry.path().filename());
   } else {
     fs::copy_file(from, to);
   }

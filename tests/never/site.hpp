@@ -51,7 +51,9 @@ class Server {
     std::uint64_t segment_bytes = 64 << 10;
   };
   [[nodiscard]] static Result<std::unique_ptr<Server>> open(const Site& site, const Options& options);
-  [[nodiscard]] static Result<std::unique_ptr<Server>> open(const Site& site) { return open(site, Options()); }
+  [[nodiscard]] static Result<std::unique_ptr<Server>> open(const Site& site) {
+    return open(site, Options());
+  }
 
   [[nodiscard]] Result<SessionInfo> back_up(Session::Kind kind);
   /// Every account; the first failure.
