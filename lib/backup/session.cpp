@@ -677,6 +677,10 @@ Status Session::Impl::check_gap(const redo::SegmentViews& views) const {
       });
   if (!listed.ok()) return listed;
   if (newest == 0 || oldest.sequence <= newest + 1) return {};
+  // A segment without records, which a crash leaves, may have gone before anybody archived it.
+  const std::string newest_key = target::segment_key(oldest.log, oldest.incarnation, newest);
+  const auto last = target::open_archived_segment(target.storage, newest_key, target.id);
+  if (last.ok() && (*last)->last_lsn() + 1 >= oldest.first_lsn) return {};
   return Status(Code::damaged,
                 base::cat("segments ", newest + 1, " to ", oldest.sequence - 1,
                           " of the redo log are neither in the log's directory nor in the target"),

@@ -1,6 +1,7 @@
 #include "catalog/environment.hpp"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -245,6 +246,7 @@ Status Environment::open_files(const Options& options) {
   int error = mdb_env_set_mapsize(env_, options.map_bytes);
   if (error == 0) error = mdb_env_set_maxdbs(env_, kTables);
   if (error == 0) error = mdb_env_set_maxreaders(env_, kMaxReaders);
+  if (Status allocated = allocate_lock_file(); !allocated.ok()) return allocated;
   // Look-ups are random: reading ahead would evict what other programs need.
   if (error == 0) error = mdb_env_open(env_, options.directory.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600);
   int dead = 0;
@@ -252,6 +254,17 @@ Status Environment::open_files(const Options& options) {
   if (error != 0) return lmdb_status(error);
   if (Status opened = open_tables(); !opened.ok()) return opened;
   return stamp();
+}
+
+// LMDB writes to it through a map, where a disk without room would end the process. Nobody in this process
+// has it open yet, so that closing it drops nobody's locks.
+Status Environment::allocate_lock_file() const {
+  constexpr std::uint64_t kBytes = 64ull * (kMaxReaders + 8);  // a cache line each reader, and a head
+  os::Io& io = os::real_io();
+  const Result<os::Fd> file = io.open_at(directory_.get(), kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  if (!file.ok()) return file.status();
+  Status allocated = io.allocate(file->get(), 0, kBytes);
+  return allocated.code() == Code::unsupported ? Status() : allocated;
 }
 
 Status Environment::open_tables() {
@@ -328,8 +341,18 @@ int Environment::run(unsigned flags, const Body& body, Status& answer) {
     return transaction.is_map_full() ? MDB_MAP_FULL : 0;
   }
   error = mdb_txn_commit(handle);
-  answer = lmdb_status(error);
+  answer = commit_status(error);
   return error == MDB_MAP_FULL ? error : 0;
+}
+
+// Of a disk that filled up while it wrote LMDB says that it was an i/o error.
+Status Environment::commit_status(int error) const {
+  if (error <= 0) return lmdb_status(error);  // none of the system's
+  constexpr std::uint64_t kNearlyNothing = 1 << 20;
+  struct statvfs disk;
+  const bool is_full = error == EIO && ::fstatvfs(directory_.get(), &disk) == 0 &&
+                       disk.f_bavail * disk.f_frsize < kNearlyNothing;
+  return os::errno_status(is_full ? ENOSPC : error, "write the catalog", path_);
 }
 
 Status Environment::repeat(unsigned flags, const Body& body) {

@@ -79,10 +79,12 @@ class Environment {
   Environment() = default;
   [[nodiscard]] static Result<std::unique_ptr<Environment>> open(const Options& options, os::Fd directory);
   [[nodiscard]] Status open_files(const Options& options);
+  [[nodiscard]] Status allocate_lock_file() const;
   [[nodiscard]] Status open_tables();
   [[nodiscard]] Status stamp();
   [[nodiscard]] Status check_stamp(Transaction& transaction) const;
   [[nodiscard]] Status check_process() const;
+  [[nodiscard]] Status commit_status(int error) const;
   [[nodiscard]] int run(unsigned flags, const Body& body, Status& answer);
   [[nodiscard]] Status repeat(unsigned flags, const Body& body);
   [[nodiscard]] Status make_room(int error);

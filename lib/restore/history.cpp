@@ -177,7 +177,8 @@ Status History::check_complete(Lsn after, Lsn until) const {
       return Status(Code::damaged,
                     base::cat("redo log ", first <= last ? list_of(first, last) : std::string("records"),
                               " missing: LSN ", reached + 1, " to ", view->header().first_lsn - 1),
-                    base::cat("put the missing files back, or restore with --to-lsn ", reached, " at most"));
+                    base::cat(unreadable_.empty() ? "" : unreadable_.front() + "; ",
+                              "put the missing files back, or restore with --to-lsn ", reached, " at most"));
     }
     reached = std::max(reached, view->last_lsn());
     before = view.get();

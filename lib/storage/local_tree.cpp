@@ -74,7 +74,12 @@ Result<LocalTree::Object> LocalTree::open(std::string_view key) const {
   // A fifo in the place of an object must not block.
   Result<os::Fd> fd = io_.open_at(place->dirfd, place->leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
   if (!fd.ok() && os::is_absent(fd.status())) return no_object(key);
-  if (!fd.ok()) return explain(place->dirfd, place->leaf, Missing::fail, fd.status());
+  if (!fd.ok()) {
+    // An object that is there and cannot be opened, for want of descriptors say, is not absent.
+    const Result<os::FileInfo> there = io_.stat_at(place->dirfd, place->leaf);
+    if (there.ok() && there->type == os::FileType::regular) return fd.status();
+    return explain(place->dirfd, place->leaf, Missing::fail, fd.status());
+  }
   const Result<os::FileInfo> info = io_.fstat(fd->get());
   if (!info.ok()) return info.status();
   if (info->type != os::FileType::regular) return no_object(key);

@@ -112,12 +112,17 @@ Result<std::vector<RecordPointer>> unpublished_sessions(BackupTarget::Impl& targ
   if (!labels.ok()) return labels.status();
   std::vector<RecordPointer> records;
   for (const std::string& label : *labels) {
-    if (target.storage->info(session_prefix(label) + std::string(kSessionFile)).ok()) continue;
+    const Status published = target.storage->info(session_prefix(label) + std::string(kSessionFile)).status();
+    if (published.ok()) continue;
+    if (published.code() != Code::not_found) return published;
     SessionRecord record;
     const std::string key = running_prefix(label) + std::string(kStatusFile);
     const Result<Bytes> file = target.storage->get(key, base::kMaxSessionFileBytes);
+    // Whether a session runs must not be guessed: two would work on one account.
+    if (!file.ok() && file.status().code() != Code::not_found && !is_of_the_session(file.status()))
+      return file.status();
     if (file.ok()) {
-      // A status that cannot be read is that of an interrupted session: it is never the base of anything.
+      // One that makes no sense is that of an interrupted session: it is never the base of anything.
       if (Result<SessionRecord> decoded = decode_session(*file, key); decoded.ok())
         record = *std::move(decoded);
     }

@@ -370,6 +370,29 @@ TEST_CASE("R5: an archived segment never replaces another with other bytes") {
   REQUIRE_CODE(session->run(), diverged);
 }
 
+TEST_CASE("R10: a segment without records that a crash left and nobody archived is no hole in the log") {
+  Fixture f;
+  f.create_account("alice");
+  f.deliver("alice", "before");
+  f.back_up(Session::Kind::full);
+  // As a crash of the machine leaves it: without the file that says how it ended.
+  std::filesystem::create_directories(f.scratch.file("crashed"));
+  for (const auto& entry : std::filesystem::directory_iterator(f.scratch.file("redo")))
+    if (entry.path().filename() != "redo.control")
+      std::filesystem::copy_file(entry.path(),
+                                 std::filesystem::path(f.scratch.file("crashed")) / entry.path().filename());
+  f.log.reset();
+  f.open_log("crashed", {});
+  const Result<std::uint64_t> removed = f.log->remove_consumed(std::chrono::seconds(0));
+  REQUIRE_OK(removed);
+  REQUIRE(*removed > 0);
+  f.deliver("alice", "after");
+  REQUIRE(f.back_up(Session::Kind::incremental).status == SessionStatus::completed);
+  const Result<RestorePlan> plan = f.plan(Fixture::request_for("alice"));
+  REQUIRE_OK(plan);
+  REQUIRE(plan->accounts()[0].messages == 2);
+}
+
 TEST_CASE("sessions of many threads' changes: restore equals the log") {
   Fixture f;
   const std::vector<std::string> names{"alice", "bob", "carol"};

@@ -41,6 +41,16 @@ ScratchDir::~ScratchDir() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+MemoryDir::MemoryDir() {
+  std::string pattern = "/dev/shm/restante-test-XXXXXX";
+  path_ = ::mkdtemp(pattern.data()) != nullptr ? std::filesystem::path(pattern) : fallback_.path();
+}
+
+MemoryDir::~MemoryDir() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
 std::uint64_t test_seed() {
   static const std::uint64_t seed = choose_seed();
   return seed;

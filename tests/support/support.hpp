@@ -35,6 +35,23 @@ class ScratchDir {
   std::filesystem::path path_;
 };
 
+/// A scratch directory in memory where there is room for one: for tests of thousands of small places, whose
+/// syncs would take minutes on a busy disk. What is durable is not their question.
+class MemoryDir {
+ public:
+  MemoryDir();
+  ~MemoryDir();
+  MemoryDir(const MemoryDir&) = delete;
+  MemoryDir& operator=(const MemoryDir&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::string file(std::string_view name) const { return (path_ / name).string(); }
+
+ private:
+  ScratchDir fallback_;
+  std::filesystem::path path_;
+};
+
 /// The seed of this run: RESTANTE_TEST_SEED, or a new one. It is printed when a test fails.
 [[nodiscard]] std::uint64_t test_seed();
 

@@ -14,6 +14,8 @@ using namespace restante;
 
 namespace {
 
+using test::Call;
+using test::Fault;
 using test::FaultyIo;
 
 std::string content_of(const test::ScratchDir& scratch, const std::string& name) {
@@ -114,13 +116,13 @@ TEST_CASE("publish_file: whichever call fails, the old content or the new stands
   const test::ScratchDir scratch;
   const os::Fd dir = open_scratch(scratch);
   FaultyIo io;
-  std::uint64_t n = 0;
+  std::uint64_t n = 1;
   for (;; ++n) {
-    io.pass();
+    io.heal();
     REQUIRE_OK(os::publish_file(io, dir.get(), "file", as_bytes("old"), 0600));
-    io.fail_call(n, Status(Code::no_space, "full"));
+    io.fail(n, Fault::no_space);
     const Status published = os::publish_file(io, dir.get(), "file", as_bytes("new"), 0600);
-    if (!io.has_failed()) {
+    if (!io.fired()) {
       REQUIRE_OK(published);
       break;
     }
@@ -128,10 +130,10 @@ TEST_CASE("publish_file: whichever call fails, the old content or the new stands
     REQUIRE_CODE(published, no_space);
     const std::string content = content_of(scratch, "file");
     // Only the sync of the directory comes after the new name.
-    CHECK(content == (io.made().back() == "fsync" && n > 4 ? "new" : "old"));
+    CHECK(content == (io.made().back() == "fsync" && n > 5 ? "new" : "old"));
     CHECK(entries_in(scratch) == 1);  // no temporary file is left
   }
-  CHECK(n == 7);
+  CHECK(n == 8);
 }
 
 TEST_CASE("make_dirs: makes what is missing, and each parent is synced") {
@@ -146,7 +148,7 @@ TEST_CASE("make_dirs: makes what is missing, and each parent is synced") {
   CHECK(std::count(calls.begin(), calls.end(), "fsync") == 3);
   CHECK(io.fstat(made->get())->ino == io.stat_at(AT_FDCWD, scratch.file("a/b/c"))->ino);
 
-  io.pass();
+  io.heal();
   REQUIRE_OK(os::make_dirs(io, AT_FDCWD, scratch.file("a/b"), 0750));
   const std::vector<std::string> again = io.made();
   CHECK(std::count(again.begin(), again.end(), "mkdir_at") == 0);
@@ -155,7 +157,7 @@ TEST_CASE("make_dirs: makes what is missing, and each parent is synced") {
   REQUIRE_OK(os::publish_file(io, dir.get(), "file", {}, 0600));
   REQUIRE_CODE(os::make_dirs(io, dir.get(), "file/x", 0750), io);
 
-  io.fail_call_of("fsync", 0, Status(Code::io, "disk"));
+  io.fail(1, Fault::io_error, [](Call call) { return call == Call::sync; });
   REQUIRE_CODE(os::make_dirs(io, dir.get(), "d/e", 0750), io);
 }
 

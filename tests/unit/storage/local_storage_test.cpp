@@ -9,8 +9,8 @@
 #include <fstream>
 #include <thread>
 
-#include "faulty_io.hpp"
 #include "support/catch.hpp"
+#include "support/faulty_io.hpp"
 
 namespace {
 
@@ -177,9 +177,9 @@ TEST_CASE("R7: local storage acknowledges no sync after one that failed", "[stor
   test::FaultyIo io;
   auto storage = open_at(io, scratch.path());
   REQUIRE_OK(storage->put("a", as_bytes("x")));
-  io.fail_syncs(true);
+  io.fail_always(test::Fault::io_error, [](test::Call call) { return call == test::Call::sync; });
   REQUIRE_CODE(storage->sync(), io);
-  io.fail_syncs(false);
+  io.heal();
   REQUIRE_CODE(storage->sync(), poisoned);
   REQUIRE_CODE(storage->put("b", as_bytes("x")), poisoned);
   REQUIRE_CODE(storage->publication("p/", "t/"), poisoned);
@@ -187,31 +187,31 @@ TEST_CASE("R7: local storage acknowledges no sync after one that failed", "[stor
   storage = open_at(io, scratch.path());
   REQUIRE_OK(storage->put("b", as_bytes("x")));
   REQUIRE_OK(storage->sync());
-  CHECK(io.syncs() == 2);
+  CHECK(io.count(test::Call::sync) == 2);
 }
 
 TEST_CASE("local storage: any call may fail, and nothing half is seen", "[storage]") {
   const std::string old_text(20'000, 'o');
   const std::string new_text(30'000, 'n');
   const auto method = GENERATE(SyncMethod::file_system, SyncMethod::each_write);
-  const int error = GENERATE(ENOSPC, EIO);
+  const test::Fault fault = GENERATE(test::Fault::no_space, test::Fault::io_error);
   bool finished = false;
   for (std::uint64_t n = 1; !finished; ++n) {
     REQUIRE(n < 1000);
     const test::ScratchDir scratch;
     test::FaultyIo io;
+    io.limit_transfers(7000);
     Status put;
     Status absent;
     {
       const auto storage = open_at(io, scratch.path(), method);
       REQUIRE_OK(storage->put("a/old", as_bytes(old_text)));
-      io.fail_at(n, error);
-      const std::uint64_t before = io.calls();
+      io.fail(n, fault);
       put = storage->put("a/old", as_bytes(new_text));
       absent = storage->put_if_absent("b/c/new", as_bytes(new_text));
-      finished = put.ok() && absent.ok() && io.calls() - before < n;
+      finished = put.ok() && absent.ok() && !io.fired();
     }
-    INFO("call " << n << " failed with " << error);
+    INFO("call " << n << " failed with " << static_cast<int>(fault));
     const auto storage = open_at(os::real_io(), scratch.path(), method);
     const Result<Bytes> replaced = storage->get("a/old");
     REQUIRE_OK(replaced);
@@ -227,6 +227,23 @@ TEST_CASE("local storage: any call may fail, and nothing half is seen", "[storag
     }
     CHECK(temporaries_in(scratch) == 0);
     REQUIRE_OK(storage->put("b/c/new", as_bytes(new_text)));
+  }
+}
+
+TEST_CASE("local storage: an object that cannot be read is never said to be absent", "[storage]") {
+  const test::ScratchDir scratch;
+  REQUIRE_OK(open_at(os::real_io(), scratch.path())->put("a/b", as_bytes("x")));
+  for (std::uint64_t n = 1;; ++n) {
+    test::FaultyIo io;
+    const auto storage = open_at(io, scratch.path());
+    io.fail(n, test::Fault::io_error);
+    const Status got = storage->get("a/b").status();
+    if (!io.fired()) break;
+    INFO("call " << n << ": " << io.made().back());
+    REQUIRE_CODE(got, io);
+    io.fail(n, test::Fault::io_error);
+    const Result<ObjectInfo> info = storage->info("a/b");
+    if (io.fired()) REQUIRE_CODE(info, io);
   }
 }
 

@@ -509,7 +509,7 @@ TEST_CASE("R16: the n-th call fails, for every n, and nothing is lost", "[stores
   write_file(scratch.path() / "source/alice/dovecot-acl", "acl", kSomeTimeUs);
   TestStore source(scratch.path() / "source");
   Backup backup = back_up(*source.store, kAlice);
-  for (std::uint64_t n = 0;; ++n) {
+  for (std::uint64_t n = 1;; ++n) {
     const fs::path root = scratch.path() / ("live" + std::to_string(n));
     const fs::path box = root / "alice";
     make_maildir(box);
@@ -529,7 +529,7 @@ TEST_CASE("R16: the n-th call fails, for every n, and nothing is lost", "[stores
       all.emplace_back(expunge);
       return all;
     }();
-    io.fail_call(n, Status(Code::io, "injected"));
+    io.fail(n, Fault::io_error);
     Status status;
     {
       auto transaction = (*store)->begin(kAlice, in_place(Identity::keep));
@@ -541,8 +541,8 @@ TEST_CASE("R16: the n-th call fails, for every n, and nothing is lost", "[stores
       if (status.ok()) status = (*transaction)->commit();
       if (status.ok() && !refusals(outcomes).empty()) status = Status(Code::partial, "refused");
     }
-    const bool failed = io.has_failed();
-    io.pass();
+    const bool failed = io.fired();
+    io.heal();
     // "a" is there once under either flag; "stays" went only if all else is done.
     const MailboxState state = state_of(**store, kAlice);
     INFO("call " << n << ": " << status.to_string());
