@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/text.hpp"
+#include "crypto/crypto.hpp"
 #include "redo/record.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -37,6 +39,14 @@ inline redo::Place place_of(std::uint64_t offset) {
 
 inline void put_u32(Bytes& bytes, std::size_t at, std::uint32_t value) {
   for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> (8 * i));
+}
+
+/// With the last line that makes it whole for a reader of the target's XML files.
+inline Bytes sealed_xml(ByteView document) {
+  Bytes bytes(document.begin(), document.end());
+  const std::string seal = base::cat("<!--sha256 ", crypto::sha256(document).to_string(), "-->\n");
+  bytes.insert(bytes.end(), seal.begin(), seal.end());
+  return bytes;
 }
 
 }  // namespace restante::fuzz
