@@ -132,27 +132,41 @@ class NoContent final : public content::ContentWriter {
   [[nodiscard]] content::WriteStats stats() const override { return {}; }
 };
 
-/// Archived segments: in pieces without the longest, and one as it is.
+/// The frames with the shorter of their records, so that a fuzzer's input holds them.
+std::vector<Bytes> short_frames(const std::vector<Bytes>& frames) {
+  constexpr std::size_t kMaxRecord = 400;
+  constexpr std::size_t kMaxFrame = 1000;
+  std::vector<Bytes> out(2);
+  for (const Bytes& frame : frames) {
+    base::ByteReader in(frame);
+    while (in.remaining() > 0) {
+      const std::uint64_t offset = in.varint();
+      const ByteView record = in.bytes();
+      MUST(in.ok());
+      Bytes& to = out[out[0].size() < kMaxFrame ? 0 : 1];
+      if (record.size() > kMaxRecord || to.size() > kMaxFrame) continue;
+      base::ByteWriter fields(to);
+      fields.varint(offset);
+      fields.bytes(record);
+    }
+  }
+  return out;
+}
+
 void add_archive(Corpus& corpus, const redo::SegmentViews& views) {
-  constexpr std::size_t kMaxPiece = 3000;
   const Id128 target = fuzz::place_of(0).log;
   for (const auto& view : views) {
     const std::shared_ptr<Storage> storage = make_memory_storage();
     NoContent contents;
     MUST(target::archive_segment(*view, views, {*storage, contents, target, 1}).ok());
-    const std::string key = target::segment_key(view->header());
-    const Result<Bytes> object = storage->get(key);
+    const Result<Bytes> object = storage->get(target::segment_key(view->header()));
     MUST(object.ok());
     fuzz::ArchivePieces pieces = fuzz::ArchivePieces::split(*object);
     MUST(pieces.join(target) == *object);
-    const std::string name = redo::segment_name(view->header().sequence);
-    corpus.add("archive", name + "-object", tagged(1, *object));
-    while (pieces.header.size() > 1 && pieces.header.size() > kMaxPiece) pieces.header.pop_back();
-    for (Bytes& frame : pieces.frames) frame.resize(std::min(frame.size(), kMaxPiece));
-    corpus.add("archive", name, tagged(0, pieces.encode()));
-    if (pieces.frames.empty()) continue;
-    pieces.frames.push_back(pieces.frames.front());
-    corpus.add("archive", name + "-doubled", tagged(0, pieces.encode()));
+    const std::string name = std::to_string(view->header().sequence);
+    pieces.frames = short_frames(pieces.frames);
+    corpus.add("archive", "pieces-" + name, tagged(0, pieces.encode()));
+    corpus.add("archive", "object-" + name, tagged(1, pieces.join(target)));
   }
 }
 

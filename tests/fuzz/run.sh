@@ -85,7 +85,7 @@ fuzz() {
   "$clang" -fsanitize=fuzzer,address,undefined "$build/objects/$fuzzer.o" "$build"/objects/lib-*.o "${libraries[@]}" \
     -o "$build/fuzz-$fuzzer" || return 1
   # The kept corpus is read and not written to.
-  (cd "$build" && "./fuzz-$fuzzer" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+  (cd "$build" && "./fuzz-$fuzzer" -max_total_time="$seconds" -max_len=6144 -timeout=10 -rss_limit_mb=1024 \
     -print_final_stats=1 -artifact_prefix="$build/crash-$fuzzer-" "$found" "$here/corpus/$fuzzer") \
     >"$build/$fuzzer.log" 2>&1 && return 0
   tail -n 40 "$build/$fuzzer.log" >&2

@@ -1,5 +1,5 @@
-// session.xml and status.xml. The last line, which holds the SHA-256 of the rest, is put right for half of the
-// inputs, or nothing would get behind it. What is read is written again and must read the same.
+// session.xml and status.xml. The last line, which holds the SHA-256 of the rest, is put right for half of
+// the inputs, or nothing would get behind it. What is read is written again and must read the same.
 
 #include "crypto/crypto.hpp"
 #include "fuzz.hpp"

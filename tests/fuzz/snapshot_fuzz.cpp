@@ -15,11 +15,11 @@ using namespace restante;
 
 namespace {
 
-constexpr std::uint8_t kFramed = 1;     // frames are made of the input
-constexpr std::uint8_t kTwoParts = 2;   // the section lies in two parts
-constexpr std::uint8_t kAnyParts = 4;   // where the first 32 bytes of the input say
-constexpr std::uint8_t kWrongEnd = 8;   // the end frame is not of these frames
-constexpr std::uint8_t kTwoFrames = 16; // the input is cut in the middle
+constexpr std::uint8_t kFramed = 1;      // frames are made of the input
+constexpr std::uint8_t kTwoParts = 2;    // the section lies in two parts
+constexpr std::uint8_t kAnyParts = 4;    // where the first 32 bytes of the input say
+constexpr std::uint8_t kWrongEnd = 8;    // the end frame is not of these frames
+constexpr std::uint8_t kTwoFrames = 16;  // the input is cut in the middle
 constexpr std::size_t kEndFrameBytes = 12 + 40;
 constexpr const char* kAccount = "alice";
 const std::string kPrefix = "sessions/full-20070712.155951.123/";
