@@ -52,8 +52,10 @@ class MaildirStore final : public MailSource, public MailSink {
   [[nodiscard]] static Result<std::unique_ptr<MaildirStore>> open(const Options& options);
   ~MaildirStore() override;
 
-  /// An account's id is its address, lower case.
   [[nodiscard]] FieldSet fields() const override;
+  /// An account's id is its address, lower case. A directory that no address leads to (a second one of an
+  /// address, one that cannot be opened) is listed as "./" and its path, and a snapshot of it fails with the
+  /// reason: a backup names it as an account that it could not read.
   [[nodiscard]] Status list_accounts(const AccountFunction& each) override;
   /// Fuzzy, and without content ids. A message that one listing misses is looked for in a second (R9).
   [[nodiscard]] Result<SnapshotInfo> snapshot(std::string_view account_id, OpSink& out) override;

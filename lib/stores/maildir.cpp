@@ -100,11 +100,16 @@ Account account_of(const stores::AccountDir& dir) {
 Status MaildirStore::list_accounts(const AccountFunction& each) {
   const Result<stores::AccountFinder::Found> all = impl_->accounts.find_all();
   if (!all.ok()) return all.status();
-  for (const auto& [address, path] : *all) {
+  for (const auto& [address, path] : all->mailboxes) {
     const Result<stores::AccountDir> dir = impl_->accounts.open(address);
     if (!dir.ok() && dir.status().code() == Code::not_found) continue;  // removed meanwhile
     if (!dir.ok()) return dir.status();
     if (Status status = each(account_of(*dir)); !status.ok()) return status;
+  }
+  for (const stores::AccountFinder::Stray& stray : all->strays) {
+    Account account;
+    account.id = account.address = stray.id;
+    if (Status status = each(account); !status.ok()) return status;
   }
   return {};
 }

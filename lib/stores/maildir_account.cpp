@@ -11,6 +11,15 @@
 namespace restante::stores {
 namespace {
 
+// No address has a '/', so that no account has such an id.
+constexpr std::string_view kStrayPrefix = "./";
+
+std::string stray_id(const std::vector<std::string>& path) {
+  std::string id = ".";
+  for (const std::string& name : path) id += "/" + name;
+  return id;
+}
+
 Status no_account(std::string_view id) {
   return Status(Code::not_found, base::cat("there is no maildir of ", base::escape(id.substr(0, 200))));
 }
@@ -31,6 +40,7 @@ bool AccountFinder::is_mailbox(int dirfd) const {
   for (const char* name : {"cur", "new", "tmp"}) {
     const Result<os::FileInfo> info = io_.stat_at(dirfd, name);
     if (info.ok() && info->type == os::FileType::directory) return true;
+    if (!info.ok() && info.status().code() != Code::not_found) return true;
   }
   return false;
 }
@@ -42,17 +52,27 @@ Result<AccountFinder::Found> AccountFinder::find_all(const VisitFunction& visit)
   std::vector<std::string> path;
   if (Status listed = find_below(root->get(), 0, {}, path, visit, found); !listed.ok()) return listed;
 
-  // Two directories of one address, for example "Alice" and "alice": the one that `open` would take.
+  keep_one_of_each(found);
+  return found;
+}
+
+// Two directories of one address, for example "Alice" and "alice": the one that `open` would take is the
+// account's, the other a stray.
+void AccountFinder::keep_one_of_each(Found& found) const {
   std::map<std::string, std::vector<std::string>> by_address;
-  for (auto& [address, components] : found) {
+  for (auto& [address, components] : found.mailboxes) {
     const auto [place, is_new] = by_address.try_emplace(address, components);
     if (is_new) continue;
-    warn_(address, base::cat("more than one directory belongs to this address; ",
-                             base::escape(components.back()), " is one of them"));
     const Result<std::vector<std::string>> expected = pattern_.path_of(address);
-    if (expected.ok() && *expected == components) place->second = components;
+    if (expected.ok() && *expected == components) std::swap(place->second, components);
+    found.strays.push_back(
+        {stray_id(components),
+         Status(Code::ambiguous,
+                base::cat("directory ", base::escape(stray_id(components)), " belongs to address ",
+                          base::escape(address), " as ", base::escape(stray_id(place->second)), " does"),
+                "rename one of them, or put their mail together")});
   }
-  return Found(by_address.begin(), by_address.end());
+  found.mailboxes.assign(by_address.begin(), by_address.end());
 }
 
 Status AccountFinder::find_below(int dirfd, std::size_t depth, const AddressParts& parts,
@@ -71,26 +91,39 @@ Status AccountFinder::find_below(int dirfd, std::size_t depth, const AddressPart
     if (entry.type != os::FileType::directory) continue;
     const Result<os::Fd> dir = os::open_dir_at(io_, dirfd, entry.name);
     if (!dir.ok() && dir.status().code() == Code::not_found) continue;  // removed meanwhile
+    path.push_back(entry.name);
     if (!dir.ok()) {
-      warn_({}, dir.status().message());
+      // What a file system keeps for itself is nobody's.
+      if (entry.name != "lost+found") found.strays.push_back({stray_id(path), dir.status()});
+      path.pop_back();
       continue;
     }
-    path.push_back(entry.name);
     if (depth + 1 < pattern_.depth()) {
       if (Status below = find_below(dir->get(), depth + 1, more, path, visit, found); !below.ok())
         return below;
     } else {
-      bool found_one = is_mailbox(dir->get());
-      if (!found_one && visit) {
+      if (visit && !is_mailbox(dir->get())) {
         if (Status visited = visit(dir->get()); !visited.ok()) return visited;
-        found_one = is_mailbox(dir->get());  // made meanwhile
       }
-      std::optional<std::string> address = found_one ? pattern_.address_of(more) : std::nullopt;
-      if (address) found.emplace_back(*address, path);
+      // Behind the visit: it may have been made meanwhile.
+      if (is_mailbox(dir->get())) add_mailbox(more, path, found);
     }
     path.pop_back();
   }
   return {};
+}
+
+void AccountFinder::add_mailbox(const AddressParts& parts, const std::vector<std::string>& path,
+                                Found& found) const {
+  if (std::optional<std::string> address = pattern_.address_of(parts)) {
+    found.mailboxes.emplace_back(*address, path);
+    return;
+  }
+  found.strays.push_back(
+      {stray_id(path),
+       Status(Code::unsupported,
+              base::cat("the parts of directory ", base::escape(stray_id(path)), " do not make one address"),
+              "rename it")});
 }
 
 // It belongs to whom the directory above belongs to: what root made for itself no server could use.
@@ -141,9 +174,19 @@ Result<AccountDir> AccountFinder::open_place(std::string_view account_id, bool c
   return open_path(account_id, *path, create);
 }
 
+Status AccountFinder::why_stray(std::string_view id) const {
+  const Result<Found> all = find_all();
+  if (!all.ok()) return all.status();
+  for (const Stray& stray : all->strays) {
+    if (stray.id == id) return stray.why;
+  }
+  return no_account(id);
+}
+
 Result<AccountDir> AccountFinder::open(std::string_view account_id) const {
   const Result<std::vector<std::string>> path = pattern_.path_of(account_id);
-  if (!path.ok()) return no_account(account_id);
+  if (!path.ok())
+    return account_id.starts_with(kStrayPrefix) ? why_stray(account_id) : no_account(account_id);
   Result<AccountDir> account = open_path(account_id, *path, false);
   if (account.ok() && is_mailbox(account->fd.get())) return account;
   if (!account.ok() && account.status().code() != Code::not_found) return account;
@@ -152,8 +195,9 @@ Result<AccountDir> AccountFinder::open(std::string_view account_id) const {
   const Result<Found> all = find_all();
   if (!all.ok()) return all.status();
   const std::string id = lower_case(account_id);
-  const auto found = std::find_if(all->begin(), all->end(), [&](const auto& one) { return one.first == id; });
-  if (found == all->end()) return no_account(account_id);
+  const auto found = std::find_if(all->mailboxes.begin(), all->mailboxes.end(),
+                                  [&](const auto& one) { return one.first == id; });
+  if (found == all->mailboxes.end()) return no_account(account_id);
   return open_path(id, found->second, false);
 }
 

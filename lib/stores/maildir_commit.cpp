@@ -299,6 +299,8 @@ Status MaildirCommit::write_uidlist(FolderEntry& folder, int dirfd) {
     UidlistRecord line;
     line.uid = entry.record.uid;
     line.base = uidlist_key(file_name_of(folder, entry, in_new));
+    // It would be two lines, and a server that cannot read its list gives all messages new UIDs.
+    if (line.base.find_first_of("\n\r") != std::string::npos) continue;
     const std::string& fields = attribute_of(entry.record.attributes, attribute::kUidlistRecord);
     if (are_uidlist_fields(fields)) line.extra = fields;
     list.records.push_back(std::move(line));

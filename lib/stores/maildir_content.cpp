@@ -162,7 +162,14 @@ Result<os::Fd> ContentFinder::open_message(ContentIndex& index, const std::strin
     }
     const std::string path = base::cat(place->second.in_new ? "new/" : "cur/", place->second.name);
     Result<os::Fd> fd = open_file_below(io_, dir->get(), path, O_RDONLY);
-    if (fd.ok() || fd.status().code() != Code::not_found) return fd;
+    if (fd.ok()) {
+      const Result<os::FileInfo> info = io_.fstat(fd->get());
+      if (!info.ok()) return info.status();
+      if (info->type == os::FileType::regular) return fd;
+    } else if (fd.status().code() != Code::not_found && look + 1 == kLooks) {
+      return fd;
+    }
+    // Renamed, or something that is no message took its place: the next look tells.
   }
   return gone(base::cat("message ", id));
 }

@@ -181,6 +181,7 @@ struct Watcher::Impl {
   Status failure;
   WatchStats counts;
   std::vector<WatchEvent> untold;
+  std::set<std::string> told_strays;
   std::array<Steady::duration, kLags> lags{};
   std::uint64_t lag_count = 0;
 
@@ -389,7 +390,7 @@ void Watcher::Impl::list_accounts() {
       finder.find_all([&](int dirfd) { return watch(dirfd, Role::above, nullptr, {}); });
   std::set<std::string> there;
   if (found.ok()) {
-    for (const auto& [id, path] : *found) there.insert(id);
+    for (const auto& [id, path] : found->mailboxes) there.insert(id);
   }
   // Those that went while nobody watched, too.
   Result<std::vector<std::string>> known = std::vector<std::string>();
@@ -432,6 +433,10 @@ void Watcher::Impl::list_accounts() {
     account->unmounted = false;
     account->changes.needs_scan = account->changes.needs_watches = true;
     changed(account);
+  }
+  for (const stores::AccountFinder::Stray& stray : found->strays) {
+    if (told_strays.insert(stray.id).second)
+      untold.push_back({.kind = WatchEvent::Kind::trouble, .account_id = stray.id, .status = stray.why});
   }
   list_due = now + (anybody_unmounted ? std::chrono::seconds(kMountInterval) : kListInterval);
 }
@@ -540,7 +545,7 @@ Status Watcher::Impl::check_gone(Watched& account, stores::AccountChanges& chang
   if (account.missing_since == Steady::time_point{}) account.missing_since = now;
   const Result<stores::AccountFinder::Found> others = finder.find_all();
   if (!others.ok()) return others.status();
-  const bool is_lone = others->empty();
+  const bool is_lone = others->mailboxes.empty();
   if (now - account.missing_since >= kMountInterval && !is_lone) return {};
   return Status(Code::busy, base::cat("the mailbox of ", base::escape(account.id), " is not there"));
 }

@@ -7,7 +7,37 @@
 #include "base/text.hpp"
 #include "target/xml_text.hpp"
 
-namespace restante::target {
+namespace restante {
+inline namespace v0 {
+
+std::string_view name_of(SessionType type) noexcept {
+  return type == SessionType::full ? "full" : "incremental";
+}
+
+std::string_view name_of(SessionStatus status) noexcept {
+  switch (status) {
+    case SessionStatus::running: return "running";
+    case SessionStatus::completed: return "completed";
+    case SessionStatus::partial: return "partial";
+    case SessionStatus::failed: return "failed";
+    case SessionStatus::interrupted: return "interrupted";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(AccountStatus status) noexcept {
+  switch (status) {
+    case AccountStatus::not_started: return "not started";
+    case AccountStatus::in_progress: return "in progress";
+    case AccountStatus::completed: return "completed";
+    case AccountStatus::error: return "error";
+  }
+  return "unknown";
+}
+
+}  // namespace v0
+
+namespace target {
 namespace {
 
 constexpr unsigned kSessionFileVersion = 1;
@@ -313,4 +343,5 @@ Result<std::vector<TargetAccount>> decode_accounts(ByteView file, std::string_vi
   return accounts;
 }
 
-}  // namespace restante::target
+}  // namespace target
+}  // namespace restante

@@ -213,31 +213,6 @@ std::vector<TargetAccount> accounts_of(const std::vector<target::RecordPointer>&
 
 }  // namespace
 
-std::string_view name_of(SessionType type) noexcept {
-  return type == SessionType::full ? "full" : "incremental";
-}
-
-std::string_view name_of(SessionStatus status) noexcept {
-  switch (status) {
-    case SessionStatus::running: return "running";
-    case SessionStatus::completed: return "completed";
-    case SessionStatus::partial: return "partial";
-    case SessionStatus::failed: return "failed";
-    case SessionStatus::interrupted: return "interrupted";
-  }
-  return "unknown";
-}
-
-std::string_view name_of(AccountStatus status) noexcept {
-  switch (status) {
-    case AccountStatus::not_started: return "not started";
-    case AccountStatus::in_progress: return "in progress";
-    case AccountStatus::completed: return "completed";
-    case AccountStatus::error: return "error";
-  }
-  return "unknown";
-}
-
 const SessionAccount* SessionInfo::find(std::string_view account_id) const {
   const auto found = std::find_if(accounts.begin(), accounts.end(),
                                   [&](const SessionAccount& account) { return account.id == account_id; });

@@ -2,34 +2,17 @@
 
 #include <algorithm>
 
-#include "base/crc32c.hpp"
 #include "fuzz.hpp"
 #include "redo/segment_header.hpp"
 
 using namespace restante;
-
-namespace {
-
-constexpr std::size_t kLengthAt = 12;
-constexpr std::size_t kCrcAt = 20;
-
-void mend(Bytes& bytes) {
-  if (bytes.size() < kCrcAt + 4) return;
-  std::uint32_t length = 0;
-  for (std::size_t i = 4; i-- > 0;) length = length << 8 | bytes[kLengthAt + i];
-  if (length < kCrcAt + 4 || length > bytes.size()) return;
-  fuzz::put_u32(bytes, kCrcAt, 0);
-  fuzz::put_u32(bytes, kCrcAt, base::crc32c(ByteView(bytes).first(length)));
-}
-
-}  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   (void)redo::decode_header_copy(ByteView(data, size), 0);
   // Headers are long and say little: zeros behind them are added here.
   Bytes bytes(data, data + size);
   bytes.resize(std::max<std::size_t>(bytes.size(), 4096), 0);
-  mend(bytes);
+  fuzz::mend_header(bytes);
   for (std::uint32_t copy = 0; copy < 2; ++copy) {
     Result<redo::SegmentHeader> header = redo::decode_header_copy(bytes, copy);
     if (!header.ok()) continue;

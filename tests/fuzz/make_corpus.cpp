@@ -1,11 +1,15 @@
-// Makes the seeds of the corpus from the golden log and from our own encoders: `make_corpus GOLDEN CORPUS`.
+// Makes the seeds of the corpus from the golden files and from our own encoders: `make_corpus GOLDEN CORPUS`.
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
 
+#include "archive_pieces.hpp"
 #include "fuzz.hpp"
 #include "os/file.hpp"
 #include "redo/body.hpp"
@@ -13,6 +17,8 @@
 #include "redo/control_file.hpp"
 #include "redo/log_access.hpp"
 #include "redo/raw_segment.hpp"
+#include "target/segment_archive.hpp"
+#include "target/session_file.hpp"
 
 using namespace restante;
 namespace fs = std::filesystem;
@@ -113,15 +119,156 @@ void add_header(Corpus& corpus, const std::string& name, redo::SegmentHeader hea
   corpus.add("header", name, ByteView(bytes).first(size));
 }
 
+/// Takes content and keeps none.
+class NoContent final : public content::ContentWriter {
+ public:
+  Result<ContentRef> put(ContentReader& reader, const ContentRef*) override {
+    Result<Bytes> bytes = read_all(reader);
+    if (!bytes.ok()) return bytes.status();
+    return content_ref_of(*bytes);
+  }
+  Result<bool> has(const ContentRef&) override { return false; }
+  Status flush() override { return {}; }
+  [[nodiscard]] content::WriteStats stats() const override { return {}; }
+};
+
+/// The frames with the shorter of their records, so that a fuzzer's input holds them.
+std::vector<Bytes> short_frames(const std::vector<Bytes>& frames) {
+  constexpr std::size_t kMaxRecord = 400;
+  constexpr std::size_t kMaxFrame = 1000;
+  std::vector<Bytes> out(2);
+  for (const Bytes& frame : frames) {
+    base::ByteReader in(frame);
+    while (in.remaining() > 0) {
+      const std::uint64_t offset = in.varint();
+      const ByteView record = in.bytes();
+      MUST(in.ok());
+      Bytes& to = out[out[0].size() < kMaxFrame ? 0 : 1];
+      if (record.size() > kMaxRecord || to.size() > kMaxFrame) continue;
+      base::ByteWriter fields(to);
+      fields.varint(offset);
+      fields.bytes(record);
+    }
+  }
+  return out;
+}
+
+void add_archive(Corpus& corpus, const redo::SegmentViews& views) {
+  const Id128 target = fuzz::place_of(0).log;
+  for (const auto& view : views) {
+    const std::shared_ptr<Storage> storage = make_memory_storage();
+    NoContent contents;
+    MUST(target::archive_segment(*view, views, {*storage, contents, target, 1}).ok());
+    const Result<Bytes> object = storage->get(target::segment_key(view->header()));
+    MUST(object.ok());
+    fuzz::ArchivePieces pieces = fuzz::ArchivePieces::split(*object);
+    MUST(pieces.join(target) == *object);
+    const std::string name = std::to_string(view->header().sequence);
+    pieces.frames = short_frames(pieces.frames);
+    corpus.add("archive", "pieces-" + name, tagged(0, pieces.encode()));
+    corpus.add("archive", "object-" + name, tagged(1, pieces.join(target)));
+  }
+}
+
+void add_snapshot(Corpus& corpus, const std::string& golden, const std::vector<redo::Record>& records) {
+  Bytes operations;
+  for (const redo::Record& record : records) {
+    const Result<redo::OperationsBody> body = redo::decode_operations(record);
+    if (!body.ok() || operations.size() > 1024) continue;
+    for (const Operation& operation : body->operations) encode(operation, operations);
+  }
+  for (const std::uint8_t how : {1, 3, 9, 17, 19}) {
+    corpus.add("snapshot", "framed-" + std::to_string(how), tagged(how, operations));
+  }
+  Bytes parts;
+  base::ByteWriter out(parts);
+  for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{70}, UINT64_MAX, std::uint64_t{2}}) {
+    out.u64(number);
+  }
+  out.raw(operations);
+  corpus.add("snapshot", "parts", tagged(5, parts));
+  const Result<Bytes> object =
+      os::read_file(os::real_io(), AT_FDCWD, golden + "/../target/snapshot.snap", 1 << 20);
+  MUST(object.ok());
+  corpus.add("snapshot", "object", tagged(0, *object));
+}
+
+/// XML without its last line, which the fuzzers add.
+ByteView unsealed(const Bytes& file) {
+  const std::size_t end = as_text(file).rfind("<!--sha256");
+  MUST(end != std::string_view::npos);
+  return ByteView(file).first(end);
+}
+
+void add_xml(Corpus& corpus, const std::string& golden) {
+  const Result<Bytes> file =
+      os::read_file(os::real_io(), AT_FDCWD, golden + "/../target/session.xml", 1 << 20);
+  MUST(file.ok());
+  corpus.add("session", "sealed", *file);
+  corpus.add("session", "golden", unsealed(*file));
+  Result<target::SessionRecord> record = target::decode_session(*file, "session.xml");
+  MUST(record.ok());
+  record->info.status = SessionStatus::running;
+  record->info.owner = "root";
+  record->info.error = "it <failed> & \x01";
+  record->process = os::ProcessIdentity{"host", "boot", 1, 2, 3};
+  record->server_data = record->snapshots.begin()->second;
+  corpus.add("session", "running", unsealed(target::encode_session(*record)));
+  const std::vector<TargetAccount> accounts = {
+      {"alice", "alice@example.com", record->info.label, 7},
+      {std::string("odd\x01\xff\0id ", 10), " <&\"]]>\xef\xbf\xbe ", "", UINT64_MAX}};
+  corpus.add("accounts", "two", unsealed(target::encode_accounts(accounts)));
+  corpus.add("accounts", "none", unsealed(target::encode_accounts({})));
+  for (const char* text :
+       {"<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><accounts format=\"1\">&b;</accounts>",
+        "<accounts format=\"2\"/>",
+        "<accounts format=\"1\"><account full-label=\"&#0;\" "
+        "consistent-at=\"1\"><id encoding=\"base64\">=AAA</id></account></accounts>"}) {
+    corpus.add("accounts", "text-" + std::to_string(std::string_view(text).size()), as_bytes(text));
+  }
+}
+
+void add_maildir(Corpus& corpus) {
+  const std::pair<const char*, std::string> lists[] = {
+      {"version-3",
+       "3 V1178286390 N25022 Gc7b4d38ad2ff6e5a6b130000ba8acf8f X\n25006 :1.host,S=1355\n25017 W2481 "
+       "Gab :2.host\n"},
+      {"version-1", "1 77 9\n3 w1\n5  w2\n"},
+      {"lies", "3 V1 N2\n5 :a\n5 :b\n3 :c\n4294967295 :d\n4294967296 :e\n0 :f\n9 :a\n10 ::x\nx\n11 \n"},
+      {"crlf", "3 V1 N2\r\n1 :a\r\n"},
+      {"no-uidvalidity", "3 V0 N1\n1 :a\n"},
+      {"zeros", std::string("3 V1\0N2\n1 :a\0b\n", 15)}};
+  for (const auto& [name, text] : lists) corpus.add("uidlist", name, as_bytes(text));
+  const std::pair<std::uint8_t, std::string> others[] = {
+      {0, "0 Junk\n1 $Forwarded\n25 last\n26 none\n1 again\n2 Junk\nx\n"},
+      {1, "V\t2\n\nWork\nWork\tReports\nnot there\nEntw&APw-rfe\n"},
+      {1, "Work\nWork.Reports\nWork\n\n&bad\n"},
+      {2, ".Work.Entw&APw-rfe"},
+      {2, ".a..b"},
+      {2, ".\xff&\x01/"},
+      {3, "1.host,S=20:2,FRSTPab"},
+      {3, "1.host!2,S"},
+      {3, ":2,S"},
+      {4, "alice@example.com"},
+      {4, "../x@..@example.com"},
+      {5, "Entw&APw-rfe &- &2D3eAA-"},
+      {5, "\xf0\x9f\x98\x80 & \xc3\xbc"}};
+  for (std::size_t i = 0; i < std::size(others); ++i) {
+    corpus.add("maildir", std::to_string(i), tagged(others[i].first, as_bytes(others[i].second)));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   Corpus corpus(argv[2]);
   std::vector<redo::Record> records;
+  redo::SegmentViews views;
   for (const char* name : {"redo-0000000001.log", "redo-0000000002.log"}) {
     const auto view = redo::open_raw_segment(os::real_io(), std::string(argv[1]) + "/" + name);
     MUST(view.ok());
+    views.push_back(*view);
     redo::SegmentHeader header = (*view)->header();
     add_header(corpus, name, header);
     header.open.push_back({"alice", 4, 1, 14696, 400, true, Time{5}});
@@ -140,6 +287,10 @@ int main(int argc, char** argv) {
   }
   add_scan(corpus, records);
   add_index(corpus, records);
+  add_archive(corpus, views);
+  add_snapshot(corpus, argv[1], records);
+  add_xml(corpus, argv[1]);
+  add_maildir(corpus);
   redo::ConsumerList list;
   list.log.bytes.fill(1);
   list.consumers = {{.name = "shipper", .position = 7},

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the decoders of the redo log with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer.
+# Fuzzes the decoders with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer.
 #
 # usage: tests/fuzz/run.sh [--seconds N] [--test] [BUILD]
 #   --seconds N  so long with each fuzzer (default: 5; 60 when RESTANTE_TEST_LONG=1)
@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-fuzzers=(operation header record scan index control)
+fuzzers=(operation header record scan index control archive snapshot session accounts uidlist maildir)
 
 clang=$(command -v clang++-14 || command -v clang++)
 if [ -z "$clang" ]; then
@@ -33,53 +33,68 @@ if [ -z "$clang" ]; then
   exit 0
 fi
 
-# What the decoders need of the lower layers and of the redo layer, and no more: compiling is most of the time.
-sources=("$top"/lib/{base,os,crypto,model,format}/*.cpp)
-for name in assigned body consumers control_file open_table record record_info record_scan segment_file segment_index \
-  segment_header; do
-  sources+=("$top/lib/redo/$name.cpp")
-done
-for fuzzer in "${fuzzers[@]}"; do sources+=("$here/${fuzzer}_fuzz.cpp"); done
+# What the decoders need, and no more: compiling is most of the time. The files of a group are compiled as
+# one, which parses the headers once.
+declare -A groups=(
+  [base]='base/bytes base/content base/crc32c base/status base/text base/time base/wire base/civil crypto/crypto'
+  [os]='os/errors os/fd os/file os/io os/random os/lock os/process os/shared_memory'
+  [model]='model/model model/operation model/records model/state_digest format/fields format/operation_codec format/operation_validate'
+  [record]='redo/assigned redo/body redo/record redo/record_info redo/record_scan redo/segment_file'
+  [segment]='redo/segment_index redo/segment_header redo/segment_reading redo/consumers redo/control_file redo/open_table'
+  [target]='target/segment_archive target/snapshot_file target/session_file target/xml_text content/compression'
+  [storage]='storage/key storage/memory_storage storage/publication'
+  [stores]='stores/maildir_uidlist stores/maildir_keywords stores/maildir_subscriptions stores/maildir_names
+    stores/maildir_pattern stores/maildir_attributes stores/mutf7'
+)
+names=("${!groups[@]}")
+libraries=(-lcrypto -lzstd -lpugixml)
 
 flags=(-std=c++20 -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
   -fno-sanitize-recover=all -I"$top/include" -I"$top/lib" -I"$here")
 mkdir -p "$build/objects" || exit 1
+for group in "${names[@]}"; do
+  for name in ${groups[$group]}; do printf '#include "%s.cpp"\n' "$name"; done >"$build/objects/lib-$group.new"
+  cmp -s "$build/objects/lib-$group.new" "$build/objects/lib-$group.cpp" ||
+    mv "$build/objects/lib-$group.new" "$build/objects/lib-$group.cpp"
+done
+
+# compile GROUP|FUZZER
 compile() {
-  local source=$1 object
-  object=$build/objects/$(basename "$(dirname "$source")")-$(basename "$source" .cpp).o
-  [ "$object" -nt "$source" ] && [ -z "$(find "$top/lib" "$top/include" "$here" -name '*.hpp' -newer "$object" -print -quit)" ] &&
-    return
+  local source=$build/objects/$1.cpp object=$build/objects/$1.o
+  [ -f "$source" ] || source=$here/$1_fuzz.cpp
+  [ "$object" -nt "$source" ] &&
+    [ -z "$(find "$top/lib" "$top/include" "$here" -name '*.[hc]pp' -newer "$object" -print -quit)" ] && return
   "$clang" "${flags[@]}" -c "$source" -o "$object"
 }
-export -f compile
-export clang build top here
-# Arrays are not exported.
-flags_text=$(printf '%q ' "${flags[@]}")
-export flags_text
-if ! printf '%s\0' "${sources[@]}" |
-  xargs -0 -n 1 -P "$(nproc)" bash -c 'eval "flags=($flags_text)"; compile "$1"' compile; then
+# The jobs NAME of a function, two and more at a time: `side_by_side FUNCTION NAME...`
+side_by_side() {
+  local function=$1
+  shift
+  printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" bash -c 'eval "$declared"; "$0" "$1"' "$function"
+}
+export declared
+declared=$(declare -p clang build top here flags libraries seconds; declare -f)
+if ! side_by_side compile "${names[@]/#/lib-}" "${fuzzers[@]}"; then
   failed 'fuzz: the fuzzers compile'
   exit 1
 fi
 
-lower=()
-for object in "$build"/objects/*.o; do
-  case $object in */fuzz-*) ;; *) lower+=("$object") ;; esac
-done
 fuzz() {
   local fuzzer=$1 found=$build/found/$1
   mkdir -p "$found"
-  "$clang" -fsanitize=fuzzer,address,undefined "$build/objects/fuzz-${fuzzer}_fuzz.o" "${lower[@]}" -lcrypto \
+  "$clang" -fsanitize=fuzzer,address,undefined "$build/objects/$fuzzer.o" "$build"/objects/lib-*.o "${libraries[@]}" \
     -o "$build/fuzz-$fuzzer" || return 1
   # The kept corpus is read and not written to.
-  (cd "$build" && "./fuzz-$fuzzer" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+  (cd "$build" && "./fuzz-$fuzzer" -max_total_time="$seconds" -max_len=6144 -timeout=10 -rss_limit_mb=1024 \
     -print_final_stats=1 -artifact_prefix="$build/crash-$fuzzer-" "$found" "$here/corpus/$fuzzer") \
     >"$build/$fuzzer.log" 2>&1 && return 0
   tail -n 40 "$build/$fuzzer.log" >&2
   return 1
 }
-for fuzzer in "${fuzzers[@]}"; do
-  check "fuzz: $fuzzer" fuzz "$fuzzer"
-  $as_test || grep -E 'number_of_executed_units|new_units_added' "$build/$fuzzer.log"
-done
-exit "$failures"
+run() {
+  check "fuzz: $1" fuzz "$1"
+  $as_test || grep -E 'number_of_executed_units|new_units_added' "$build/$1.log"
+  return "$failures"
+}
+declared+=$(printf '\n'; declare -p failures as_test; declare -f)
+side_by_side run "${fuzzers[@]}"
