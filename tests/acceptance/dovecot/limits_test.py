@@ -1,10 +1,17 @@
 #!/usr/bin/python3
 """What a Maildir cannot hold, as docs/guides/maildir.md states it: shown on a real server, and warned about."""
 
+import re
 import shutil
+import time
 
 from site_of_dovecot import DovecotSite, address, notes
 from support import equal, main
+
+# restante/model.hpp
+FIELD_UID = 1 << 0
+FIELD_MODSEQ = 1 << 2
+FIELD_SAVE_DATE = 1 << 6
 
 
 def keywords_of(site, uid):
@@ -47,11 +54,15 @@ def test_modseq_and_save_date_are_the_servers_own(site):
             client.command("UID STORE 1 +FLAGS (\\Seen)")
             client.command("UID STORE 1 -FLAGS (\\Seen)")
         modseq = int(client.fetch("1", "MODSEQ")[1]["MODSEQ"][0])
-    site.backup("--full")
-    # Nothing claims to have it.
-    dumped = site.run("redo", "dump", "--operations", "--json", code=0).out
-    equal("modseq" in dumped.lower(), False)
+        saved = client.fetch("1", "SAVEDATE")[1]["SAVEDATE"]
+    label = site.backup("--full")
+    # Nothing claims to have them (R15).
+    session = (site.target / "sessions" / label / "session.xml").read_text()
+    declared = int(re.search(r'fields="(\d+)"', session)[1])
+    equal(declared & (FIELD_MODSEQ | FIELD_SAVE_DATE), 0)
+    equal(declared & FIELD_UID, FIELD_UID)
     before = notes(site, "alice")
+    time.sleep(1.1)
     lost_and_restored(site)
     equal(notes(site, "alice"), before)
     with site.client("alice") as client:
@@ -59,6 +70,7 @@ def test_modseq_and_save_date_are_the_servers_own(site):
         client.select("INBOX")
         again = int(client.fetch("1", "MODSEQ")[1]["MODSEQ"][0])
         equal(again < modseq, True, f"MODSEQ {modseq} became {again}")
+        equal(client.fetch("1", "SAVEDATE")[1]["SAVEDATE"] != saved, True, "the save date came back")
 
 
 if __name__ == "__main__":
