@@ -58,6 +58,10 @@ struct SinkBegin {
   Continuity continuity = Continuity::continued;
   /// The account does not exist in the store and is to be made; the first operation is its AccountPut.
   bool create_account = false;
+  /// Mail may arrive while the transaction runs, and stays: every message that shall go is named by a
+  /// MessageExpunge before, and a folder that a FolderDelete finds others in is not removed but refused, or
+  /// stays with a warning if they came later.
+  bool keep_unnamed = false;
 };
 
 enum class Outcome { created, changed, removed, kept, refused };

@@ -108,6 +108,7 @@ class AccountRestore {
     begin.identity = computed_.plan.identity;
     begin.continuity = computed_.plan.continuity;
     begin.create_account = computed_.plan.creates_account;
+    begin.keep_unnamed = true;
     Result<std::unique_ptr<SinkTransaction>> sink = context_.into.sink->begin(report_.into_id, begin);
     if (!sink.ok()) {
       // Nothing was touched, so the transaction did not happen.

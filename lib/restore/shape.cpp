@@ -1,6 +1,7 @@
 #include "restore/shape.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <set>
 
@@ -94,7 +95,9 @@ std::set<std::string> paths_taken(const MailboxState& live, const MailboxState& 
 
 enum class Phase { account, room, folders, messages, items, removals, folder_removals, late };
 
-Phase phase_of(const Operation& operation, const MailboxState& live, const std::set<std::string>& taken) {
+Phase phase_of(const Operation& operation, const MailboxState& live, const MailboxState& wanted,
+               const std::set<std::string>& taken) {
+  const auto goes = [&](const std::string& folder) { return !wanted.folders().contains(folder); };
   if (std::holds_alternative<AccountPut>(operation) || std::holds_alternative<AccountDelete>(operation))
     return Phase::account;
   if (std::holds_alternative<FolderPut>(operation)) return Phase::folders;
@@ -102,6 +105,8 @@ Phase phase_of(const Operation& operation, const MailboxState& live, const std::
     return taken.contains(live.path_of(removed->folder_id)) ? Phase::room : Phase::folder_removals;
   if (std::holds_alternative<MessagePut>(operation) || std::holds_alternative<FlagsUpdate>(operation))
     return Phase::messages;
+  if (const auto* expunge = std::get_if<MessageExpunge>(&operation); expunge && goes(expunge->folder_id))
+    return taken.contains(live.path_of(expunge->folder_id)) ? Phase::room : Phase::removals;
   if (std::holds_alternative<MessageExpunge>(operation) || std::holds_alternative<ItemDelete>(operation))
     return Phase::removals;
   return Phase::items;
@@ -170,11 +175,12 @@ std::vector<Operation> dropped_by_name(const MailboxState& live, const MailboxSt
   std::map<std::string, MessageExpunge> dropped;
   for (const auto& [key, message] : live.messages()) {
     const auto folder = wanted.folders().find(message.folder_id);
-    if (folder == wanted.folders().end() || folder->second.uidvalidity == message.uidvalidity) continue;
+    const bool goes = folder == wanted.folders().end();
+    if (!goes && folder->second.uidvalidity == message.uidvalidity) continue;
     if (wanted.messages().contains(key)) continue;
     MessageExpunge& expunge = dropped[message.folder_id];
     expunge.folder_id = message.folder_id;
-    expunge.uidvalidity = folder->second.uidvalidity;
+    expunge.uidvalidity = goes ? message.uidvalidity : folder->second.uidvalidity;
     expunge.messages.message_ids.push_back(message.id);
   }
   std::vector<Operation> operations;
@@ -187,11 +193,12 @@ std::vector<Operation> in_order(std::vector<Operation> difference, const Mailbox
   const std::set<std::string> taken = paths_taken(live, wanted);
   // Folders from the top, and from the bottom where they go; everything else as it came.
   const auto rank = [&](const Operation& operation) -> std::pair<Phase, std::ptrdiff_t> {
-    const Phase phase = phase_of(operation, live, taken);
+    const Phase phase = phase_of(operation, live, wanted, taken);
     if (const auto* put = std::get_if<FolderPut>(&operation))
       return {phase, static_cast<std::ptrdiff_t>(depth_of(wanted, put->folder.id))};
     if (const auto* removed = std::get_if<FolderDelete>(&operation))
       return {phase, -static_cast<std::ptrdiff_t>(depth_of(live, removed->folder_id))};
+    if (phase == Phase::room) return {phase, PTRDIFF_MIN};  // messages, before their folder
     return {phase, 0};
   };
   std::vector<std::pair<std::pair<Phase, std::ptrdiff_t>, std::size_t>> order;

@@ -41,8 +41,8 @@ struct UsedBefore {
 [[nodiscard]] MailboxState shape(const MailboxState& recorded, const MailboxState& live, Identity identity,
                                  const UsedBefore& used, const OwnAttributes& own);
 
-// What a FolderPut of another UIDVALIDITY takes along and nothing puts again, by name: so a store can remove
-// these messages, and not those that came since the plan was made.
+// The messages that go with a folder that is removed or gets another UIDVALIDITY, by name: so a store can
+// remove these, and not those that came since the plan was made.
 [[nodiscard]] std::vector<Operation> dropped_by_name(const MailboxState& live, const MailboxState& wanted);
 
 // The order in which a store performs a difference: what makes room for folders, folders from the top,

@@ -176,7 +176,7 @@ Result<std::unique_ptr<SinkTransaction>> MaildirStore::begin(std::string_view ac
   if (!account.ok()) return account.status();
   stores::WarningFunction warn = impl_->warning_of(account->id);
   Result<std::unique_ptr<stores::MaildirTransaction>> transaction = stores::MaildirTransaction::begin(
-      impl_->io, std::move(*account), made, begin.identity, impl_->names, std::move(warn));
+      impl_->io, std::move(*account), made, begin, impl_->names, std::move(warn));
   if (!transaction.ok()) return transaction.status();
   return std::unique_ptr<SinkTransaction>(std::move(*transaction));
 }

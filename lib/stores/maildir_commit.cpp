@@ -485,19 +485,57 @@ Status MaildirCommit::remove_messages(FolderEntry& folder) {
   if (folder.removed.empty() || folder.deleted || !here_.contains(&folder)) return {};
   Result<OpenFolder> open = open_folder(folder);
   if (!open.ok()) return os::is_absent(open.status()) ? Status() : open.status();
+  if (Status unlinked = unlink_messages(*open, folder); !unlinked.ok()) return unlinked;
+  for (const os::Fd* dir : {&open->cur, &open->fresh}) {
+    if (!dir->is_open()) continue;
+    if (Status synced = io_.fsync(dir->get()); !synced.ok()) return synced;
+  }
+  return {};
+}
+
+Status MaildirCommit::unlink_messages(const OpenFolder& open, FolderEntry& folder) {
   for (FoundFile& file : folder.removed) {
     for (int look = 0; look < kLooks; ++look) {
-      const Status removed = io_.unlink_at((file.in_new ? open->fresh : open->cur).get(), file.name);
+      const Status removed = io_.unlink_at((file.in_new ? open.fresh : open.cur).get(), file.name);
       if (removed.ok()) break;
       if (!os::is_absent(removed)) return removed;
-      const Result<bool> found = find_again(*open, file);
+      const Result<bool> found = find_again(open, file);
       if (!found.ok()) return found.status();
       if (!*found) break;
     }
   }
-  for (const os::Fd* dir : {&open->cur, &open->fresh}) {
-    if (!dir->is_open()) continue;
-    if (Status synced = io_.fsync(dir->get()); !synced.ok()) return synced;
+  return {};
+}
+
+// Takes the messages out of a folder that goes, and then its new/ and cur/: no delivery can come in between.
+// False if one was faster.
+Result<bool> MaildirCommit::empty_folder(FolderEntry& folder) {
+  const Result<OpenFolder> open = open_folder(folder);
+  if (!open.ok()) {
+    if (os::is_absent(open.status())) return true;
+    return open.status();
+  }
+  if (Status unlinked = unlink_messages(*open, folder); !unlinked.ok()) return unlinked;
+  for (const char* name : {"new", "cur"}) {
+    const Status removed = io_.rmdir_at(open->dir.get(), name);
+    if (removed.ok() || os::is_absent(removed)) continue;
+    if (removed.code() != Code::io && removed.code() != Code::already_exists) return removed;
+    if (Status made = make_part(open->dir.get(), "new", folder, model_.ownership); !made.ok()) return made;
+    return false;
+  }
+  return true;
+}
+
+// A folder that shall go and has mail that nobody knew of stays, under its name or the next free one.
+Status MaildirCommit::keep_folder(FolderEntry& folder, const std::string& dir) {
+  complain(base::cat("mail came into ", base::escape(folder.live_dir),
+                     " while it was being removed; the folder stays, with that mail"));
+  std::string name = folder.live_dir;
+  for (int number = 2; dir != name; ++number) {
+    const Status moved = io_.rename_no_replace_at(account_.fd.get(), dir, account_.fd.get(), name);
+    if (moved.ok()) break;
+    if (moved.code() != Code::already_exists) return moved;
+    name = folder.live_dir + "-" + std::to_string(number);
   }
   return {};
 }
@@ -506,6 +544,14 @@ Status MaildirCommit::remove_folders() {
   for (const auto& folder : model_.folders) {
     const auto here = here_.find(folder.get());
     if (here == here_.end() || folder->has_directory()) continue;
+    if (model_.keep_unnamed) {
+      const Result<bool> empty = empty_folder(*folder);
+      if (!empty.ok()) return empty.status();
+      if (!*empty) {
+        if (Status kept = keep_folder(*folder, here->second); !kept.ok()) return kept;
+        continue;
+      }
+    }
     const Status removed = os::remove_tree_at(io_, account_.fd.get(), here->second);
     if (!removed.ok() && !os::is_absent(removed)) return removed;
   }

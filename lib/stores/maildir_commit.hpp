@@ -64,6 +64,9 @@ class MaildirCommit {
   Status write_subscriptions();
 
   Status remove_messages(FolderEntry& folder);
+  Status unlink_messages(const OpenFolder& open, FolderEntry& folder);
+  Result<bool> empty_folder(FolderEntry& folder);
+  Status keep_folder(FolderEntry& folder, const std::string& dir);
   Status remove_folders();
   Status remove_items();
   Status remove_item(const std::string& path);

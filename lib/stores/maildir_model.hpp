@@ -72,6 +72,8 @@ struct ItemEntry {
 class MailboxModel {
  public:
   Identity identity = Identity::keep;
+  /// As in `SinkBegin`.
+  bool keep_unnamed = false;
   /// Of the account's directory, as it shall be.
   Ownership ownership;
   bool ownership_touched = false;

@@ -48,14 +48,15 @@ bool stays_inside(std::string_view path, std::string_view target) {
 // --- Beginning and ending ---------------------------------------------------------------------------
 
 Result<std::unique_ptr<MaildirTransaction>> MaildirTransaction::begin(os::Io& io, AccountDir account,
-                                                                      bool made, Identity identity,
+                                                                      bool made, const SinkBegin& begin,
                                                                       BaseNames& names,
                                                                       WarningFunction warn) {
   std::unique_ptr<MaildirTransaction> transaction(
       new MaildirTransaction(io, std::move(account), made, names, std::move(warn)));
-  transaction->model_.identity = identity;
+  transaction->model_.identity = begin.identity;
+  transaction->model_.keep_unnamed = begin.keep_unnamed;
   if (Status loaded = transaction->load(); !loaded.ok()) return loaded;
-  if (identity == Identity::exact && transaction->has_messages()) {
+  if (begin.identity == Identity::exact && transaction->has_messages()) {
     return Status(Code::already_exists,
                   base::cat("the maildir of ", base::escape(transaction->account_.id), " holds messages"),
                   "identity 'exact' needs an empty account; use 'keep' or 'renew'");
@@ -338,10 +339,16 @@ Status MaildirTransaction::renew(FolderEntry& folder, std::uint32_t recorded) {
 Status MaildirTransaction::delete_folder(const FolderDelete& operation, ElementOutcome& outcome) {
   FolderEntry* folder = model_.find(operation.folder_id);
   if (folder == nullptr) return {};
-  outcome.outcome = Outcome::removed;
   if (Status loaded = load_messages(*folder); !loaded.ok()) return loaded;
   // A folder that came under another id in its place is not meant, only what was there before.
   const bool replaced = folder->put && folder->put_id != operation.folder_id;
+  const bool unnamed = std::any_of(folder->messages.begin(), folder->messages.end(),
+                                   [](const auto& one) { return one.second.live && !one.second.put; });
+  if (unnamed && model_.keep_unnamed) {
+    refuse(outcome, "mail came into it since the plan was made");
+    return {};
+  }
+  outcome.outcome = Outcome::removed;
   std::vector<std::string> ids;
   for (const auto& [id, entry] : folder->messages) {
     if (!replaced || !entry.put) ids.push_back(id);

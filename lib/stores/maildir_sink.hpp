@@ -21,7 +21,7 @@ class MaildirTransaction final : public SinkTransaction {
  public:
   /// Reads the folders of the account. `made`: the directory is new and goes with `abort`.
   [[nodiscard]] static Result<std::unique_ptr<MaildirTransaction>> begin(os::Io& io, AccountDir account,
-                                                                         bool made, Identity identity,
+                                                                         bool made, const SinkBegin& begin,
                                                                          BaseNames& names,
                                                                          WarningFunction warn);
   ~MaildirTransaction() override { abort(); }

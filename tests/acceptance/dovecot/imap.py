@@ -8,6 +8,7 @@
 Answers are read into lists: atoms and numbers as str, strings and literals as bytes, lists as list, NIL as None.
 """
 
+import base64
 import re
 import socket
 import threading
@@ -29,29 +30,14 @@ class Closed(Exception):
 
 
 def mailbox_name(name):
-    """A folder's name as an argument: modified UTF-7, quoted."""
-    out = b""
-    pending = ""
-    for char in name + "\0":
-        if pending and (" " <= char <= "~" or char == "\0"):
-            encoded = pending.encode("utf-16-be")
-            out += b"&" + _base64(encoded) + b"-"
-            pending = ""
-        if char == "\0":
-            break
-        if char == "&":
-            out += b"&-"
-        elif " " <= char <= "~":
-            out += char.encode()
-        else:
-            pending += char
-    return '"' + out.decode().replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A folder's name as an argument: quoted modified UTF-7 (RFC 3501 §5.1.3)."""
+    escaped = name.replace("&", "&-").replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub(r"[^ -~]+", lambda part: shifted(part[0]), escaped) + '"'
 
 
-def _base64(octets):
-    import base64
-
-    return base64.b64encode(octets).rstrip(b"=").replace(b"/", b",")
+def shifted(text):
+    encoded = base64.b64encode(text.encode("utf-16-be")).decode()
+    return "&" + encoded.rstrip("=").replace("/", ",") + "-"
 
 
 class Client:

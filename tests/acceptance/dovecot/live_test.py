@@ -64,7 +64,8 @@ def as_a_new_client_sees(site, folder):
 
 
 def highest_modseq(site, folder):
-    return int(site.server.doveadm("mailbox", "status", "-u", address("alice"), "highestmodseq", folder).split("=")[1])
+    status = site.server.doveadm("mailbox", "status", "-u", address("alice"), "highestmodseq", folder)
+    return int(status.split("=")[1])
 
 
 def test_keep_under_connected_clients_and_caches(site):
@@ -122,9 +123,9 @@ def test_renew_under_connected_clients_and_caches(site):
     view = View(connected, "INBOX")
     before = folders_of(notes(site, "alice"))
     after = folders_of(restore(site, instants[2], "renew"))
-    for name, folder in after.items():
-        equal(folder["uidvalidity"] not in {other["uidvalidity"] for other in before.values()}, True, name)
-        equal(int(folder["uidvalidity"]) > max(int(other["uidvalidity"]) for other in before.values()), True, name)
+    used = max(int(folder["uidvalidity"]) for folder in before.values())
+    given = [int(folder["uidvalidity"]) for folder in after.values()]
+    equal((min(given) > used, len(set(given))), (True, len(given)), f"{given} after {used}")
     # A cache of any folder is void, and says so by itself.
     equal(come_back(site, "alice", caches), set())
     # The server ends the session of a client that has a folder open as it was.

@@ -8,7 +8,10 @@ from imap import mailbox_name
 from site_of_dovecot import moment, notes
 
 # Octets that are no text, lines that are no header, bare line feeds: a mail is bytes.
-ODD_MESSAGE = b"Subject: =?utf-8?q?odd?=\r\nX-Octets: \xff\xfe\x80\r\n\r\nlone\nfeeds \x01\x02\r\n\xe4\xf6\xfc\r\n.\r\n..\r\n"
+ODD_MESSAGE = (
+    b"Subject: =?utf-8?q?odd?=\r\nX-Octets: \xff\xfe\x80\r\n\r\n"
+    b"lone\nfeeds \x01\x02\r\n\xe4\xf6\xfc\r\n.\r\n..\r\n"
+)
 GROWING = "Größe/日本 & Co"
 
 
@@ -19,7 +22,7 @@ class Story:
         self.instants = []
 
     def play(self):
-        """`instants`: (option, value) that a restore stops by, what to find there, and how many users there were."""
+        """Gives for each instant what a restore stops by, an option and its value, and the notes of every user."""
         self.site.run("init", code=0)
         chapters = [
             (self.delivered, self.full),

@@ -264,6 +264,58 @@ TEST_CASE("R3: renew gives every folder a uidvalidity of its own, and the server
   CHECK_FALSE(fs::exists(box / "dovecot-uidvalidity.ee6b2802"));
 }
 
+TEST_CASE("R16: mail that comes into a folder that goes stays, with its folder", "[stores]") {
+  ScratchDir scratch;
+  const fs::path box = scratch.path() / "alice";
+  make_maildir(box);
+  make_maildir(box / ".Goes");
+  write_file(box / ".Goes/cur/known:2,S", "known");
+  TestStore store(scratch.path());
+  const MailboxState state = state_of(*store.store, kAlice);
+  const Folder goes = *folder_named(state, "Goes");
+  SinkBegin begin = in_place(Identity::keep);
+  begin.keep_unnamed = true;
+  auto transaction = store->begin(kAlice, begin);
+  REQUIRE_OK(transaction);
+  ContentBox contents;
+  std::vector<ElementOutcome> outcomes;
+  const auto apply = [&](const Operation& operation) {
+    outcomes.clear();
+    REQUIRE_OK((*transaction)->apply(operation, contents, outcomes));
+    return outcomes.at(0).outcome;
+  };
+  SECTION("before its removal is planned: that is refused") {
+    CHECK(apply(FolderDelete{goes.id}) == Outcome::refused);
+    REQUIRE_OK((*transaction)->commit());
+    CHECK(fs::exists(box / ".Goes/cur/known:2,S"));
+  }
+  SECTION("before it is removed") {
+    CHECK(apply(MessageExpunge{goes.id, 0, {{}, {"known"}}, {}}) == Outcome::removed);
+    CHECK(apply(FolderDelete{goes.id}) == Outcome::removed);
+    const std::string place = GENERATE("new/came", "cur/came:2,");
+    write_file(box / ".Goes" / place, "came");
+    SECTION("") {}
+    SECTION("and another one takes its place") {
+      Folder other;
+      other.id = "other";
+      other.name = "Goes";
+      CHECK(apply(FolderPut{other}) == Outcome::created);
+    }
+    REQUIRE_OK((*transaction)->commit());
+    const fs::path where = box / (fs::exists(box / ".Goes-2") ? ".Goes-2" : ".Goes");
+    CHECK(read_text(where / place) == "came");
+    for (const char* part : {"cur", "new", "tmp"}) CHECK(fs::is_directory(where / part));
+    CHECK_FALSE(fs::exists(where / "cur/known:2,S"));
+    CHECK(store.warnings.find("mail came into") != std::string::npos);
+  }
+  SECTION("or not at all") {
+    apply(MessageExpunge{goes.id, 0, {{}, {"known"}}, {}});
+    apply(FolderDelete{goes.id});
+    REQUIRE_OK((*transaction)->commit());
+    CHECK_FALSE(fs::exists(box / ".Goes"));
+  }
+}
+
 TEST_CASE("maildir sink: folders are made, renamed with their children, swapped and removed", "[stores]") {
   ScratchDir scratch;
   const fs::path box = scratch.path() / "alice";
