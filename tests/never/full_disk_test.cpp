@@ -131,8 +131,8 @@ void restore_with_room(Server& server, const Prepared& base, bool roll_back, con
   CHECK(difference(wanted, Prepared::of_store(server)) == "");
 }
 
-void try_with_full_disk(const Prepared& base, const Case& where, const std::string& action, std::uint64_t free,
-                        std::map<std::string, int>& answers) {
+void try_with_full_disk(const Prepared& base, const Case& where, const std::string& action,
+                        std::uint64_t free, std::map<std::string, int>& answers) {
   const MemoryDir dir;
   copy_tree(base.dir.path(), dir.path() / "copy");
   const Site site(dir.path() / "copy");
@@ -180,9 +180,9 @@ void try_with_full_disk(const Prepared& base, const Case& where, const std::stri
 TEST_CASE("full disks of target, redo log, store and state: a clear error, and with room all goes on") {
   if (!may_mount()) RESTANTE_SKIP("needs root to mount a small disk");
   const Prepared base;
-  for (const Case& where : {Case{"target", &Site::target}, Case{"redo log", &Site::redo},
-                            Case{"store", &Site::mail}, Case{"state", &Site::state},
-                            Case{"state without catalog", &Site::state, true}}) {
+  for (const Case& where :
+       {Case{"target", &Site::target}, Case{"redo log", &Site::redo}, Case{"store", &Site::mail},
+        Case{"state", &Site::state}, Case{"state without catalog", &Site::state, true}}) {
     std::map<std::string, int> answers;
     for (const char* action : {"full", "incremental", "restore"})
       for (const std::uint64_t free : {0, 4, 12, 32, 128, 512})

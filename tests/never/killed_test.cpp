@@ -1,5 +1,5 @@
-// kill -9 at any moment, again and again, over a whole small server: what was published restores, and the next
-// run needs no help.
+// kill -9 at any moment, again and again, over a whole small server: what was published restores, and the
+// next run needs no help.
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -80,8 +80,8 @@ Status perform(Server& server, Action action, const std::string& label) {
   switch (action) {
     case Action::full:
     case Action::incremental: {
-      const Result<SessionInfo> session = server.back_up(action == Action::full ? Session::Kind::full
-                                                                                : Session::Kind::incremental);
+      const Result<SessionInfo> session =
+          server.back_up(action == Action::full ? Session::Kind::full : Session::Kind::incremental);
       if (!session.ok()) return session.status();
       for (const SessionAccount& account : session->accounts)
         if (!account.error.empty()) return Status(Code::partial, account.id + ": " + account.error);
@@ -199,8 +199,8 @@ class Life {
     const std::string label = states_.empty() ? "" : random_label();
     const States before = live();
     const bool killed = victim.run(site_, action, label, kill);
-    INFO(kActions[static_cast<int>(action)]
-         << " killed in " << kPlaces[static_cast<int>(victim.shared->where.load())]);
+    INFO(kActions[static_cast<int>(action)] << " killed in "
+                                            << kPlaces[static_cast<int>(victim.shared->where.load())]);
     // People may delete what lies there.
     if (random_.one_in(2)) std::filesystem::remove_all(site_.target / "sessions_tmp");
     note_published(action == Action::restore ? States() : before);
@@ -322,7 +322,8 @@ std::uint64_t wanted_kills() {
   return long_tests() ? 10'000 : 500;
 }
 
-TEST_CASE("kill -9 at any moment of sessions, scans, rolls and restores: what is published restores, all goes on") {
+TEST_CASE(
+    "kill -9 at any moment of sessions, scans, rolls and restores: what is published restores, all goes on") {
   constexpr std::uint64_t kKillsPerLife = 40;
   Random random("kills");
   std::cout << "RESTANTE_TEST_SEED=" << test_seed() << std::endl;
@@ -358,7 +359,8 @@ TEST_CASE("kill -9 at any moment of sessions, scans, rolls and restores: what is
     life.check_all();
     published += life.published();
   }
-  std::cout << wanted_kills() << " kills, " << missed << " came too late; " << published << " sessions restored";
+  std::cout << wanted_kills() << " kills, " << missed << " came too late; " << published
+            << " sessions restored";
   for (const auto& [place, count] : landed) std::cout << "; " << count << " in " << place;
   for (const auto& [action, count] : by_action)
     std::cout << "; " << count << " of " << kActions[static_cast<int>(action)];

@@ -144,7 +144,7 @@ Status Server::open_redo(const Site& site, const Options& options) {
 Status Server::open_target(const Site& site, const Options& options) {
   storage::LocalDriverOptions driver;
   driver.create = options.create;
-  driver.sync_method = storage::SyncMethod::file_system;
+  driver.sync_method = options.sync_method;
   auto storage = storage::open_local_driver(*options.gates.target, site.target.string(), driver);
   if (!storage.ok()) return storage.status();
   BackupTarget::CreateOptions target_options;

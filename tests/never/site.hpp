@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "os/io.hpp"
+#include "storage/sync_method.hpp"
 #include "support/support.hpp"
 
 namespace restante::test {
@@ -49,6 +50,7 @@ class Server {
     const Clock* clock = &system_clock();
     bool create = false;
     std::uint64_t segment_bytes = 64 << 10;
+    storage::SyncMethod sync_method = storage::SyncMethod::file_system;
   };
   [[nodiscard]] static Result<std::unique_ptr<Server>> open(const Site& site, const Options& options);
   [[nodiscard]] static Result<std::unique_ptr<Server>> open(const Site& site) {
