@@ -1,6 +1,6 @@
-// The machine stops at any change of a session, a roll or a removal, and each write that was not synced is kept,
-// dropped or torn: redo log and target are on a simulated disk. The catalog, which can be made again, and the
-// state of scans are on the real one, and are there afterwards or not.
+// The machine stops at any change of a session, a roll or a removal, and each write that was not synced is
+// kept, dropped or torn: redo log and target are on a simulated disk. The catalog, which can be made again,
+// and the state of scans are on the real one, and are there afterwards or not.
 
 #include <fcntl.h>
 
@@ -66,7 +66,6 @@ class Machine {
     CHECK(torn_ == "");
     server_.reset();
   }
-
 
  private:
   [[nodiscard]] Server::Options options(bool create) {
@@ -179,14 +178,14 @@ class Machine {
   std::string torn_;
 };
 
-TEST_CASE("a machine that stops at any change of a session or a roll: what is published is whole, all goes on") {
+TEST_CASE(
+    "a machine that stops at any change of a session or a roll: what is published is whole, all goes on") {
   using Survival = SimulatedDisk::Survival;
   const std::vector<std::optional<SimulatedDisk::Crash>> crashes = {
       SimulatedDisk::Crash{Survival::nothing, Survival::nothing},
       SimulatedDisk::Crash{Survival::nothing, Survival::everything},
       SimulatedDisk::Crash{Survival::everything, Survival::everything},
-      SimulatedDisk::Crash{Survival::each, Survival::each},
-      std::nullopt};
+      SimulatedDisk::Crash{Survival::each, Survival::each}, std::nullopt};
   Random random("machine");
   for (const auto method : {storage::SyncMethod::file_system, storage::SyncMethod::each_write}) {
     for (const Action action : {Action::full, Action::incremental, Action::roll}) {
@@ -208,8 +207,8 @@ TEST_CASE("a machine that stops at any change of a session or a roll: what is pu
           ++trials;
         }
       }
-      std::cout << kActions[static_cast<int>(action)] << ": the machine stopped at " << trials << " of " << total
-                << " changes" << std::endl;
+      std::cout << kActions[static_cast<int>(action)] << ": the machine stopped at " << trials << " of "
+                << total << " changes" << std::endl;
     }
   }
 }
