@@ -171,7 +171,9 @@ class Story {
   std::uint64_t refused_ = 0;
 };
 
-TEST_CASE("R14: a clock that jumps back and forth: labels in order, times that mean two places refused, nothing lost") {
+TEST_CASE(
+    "R14: a clock that jumps back and forth: labels in order, times that mean two places refused, nothing "
+    "lost") {
   Random random("clock");
   std::uint64_t refused = 0;
   std::uint64_t moments = 0;
