@@ -184,7 +184,8 @@ TEST_CASE("R18: of sessions of one account that begin at the same instant at mos
 TEST_CASE("R18: an account that is being backed up is not restored, and another is") {
   TwoAccounts f;
   f.back_up(Session::Kind::full);
-  for (const char* name : {"alice", "bob"}) f.expunge(name, f.host.mailboxes.at(name).messages().begin()->second);
+  for (const char* name : {"alice", "bob"})
+    f.expunge(name, f.host.mailboxes.at(name).messages().begin()->second);
   Status of_alice;
   Status of_bob;
   f.while_reading("alice", [&] {
@@ -213,7 +214,8 @@ TEST_CASE("R18: an account that is being backed up is not restored, and another 
 TEST_CASE("R18: an account that is being restored is not backed up, nor restored twice, and others are") {
   TwoAccounts f;
   f.back_up(Session::Kind::full);
-  for (const char* name : {"alice", "bob"}) f.expunge(name, f.host.mailboxes.at(name).messages().begin()->second);
+  for (const char* name : {"alice", "bob"})
+    f.expunge(name, f.host.mailboxes.at(name).messages().begin()->second);
   std::optional<SessionInfo> session;
   Status second;
   Status of_bob;
