@@ -7,6 +7,7 @@
 #include <restante/scanner.hpp>
 #include <restante/session.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -57,7 +58,9 @@ class Server {
     return open(site, Options());
   }
 
-  [[nodiscard]] Result<SessionInfo> back_up(Session::Kind kind);
+  /// All accounts if none is named.
+  [[nodiscard]] Result<SessionInfo> back_up(Session::Kind kind, std::vector<std::string> accounts = {},
+                                            std::chrono::seconds keep_segments_for = {});
   /// Every account; the first failure.
   [[nodiscard]] Status scan();
   /// In place, into the store; `request` names the stop.
