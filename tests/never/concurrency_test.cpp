@@ -1,4 +1,5 @@
-// R18: programs beside each other on one store, log and target. What is tested is listed in docs/concurrency.md.
+// R18: programs beside each other on one store, log and target. What is tested is listed in
+// docs/concurrency.md.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,7 +37,8 @@ void in_processes(int count, const std::function<std::string(int)>& work) {
       wrong.append(buffer, static_cast<std::size_t>(size));
     ::close(answers[static_cast<std::size_t>(i)]);
     int status = 0;
-    REQUIRE(::waitpid(children[static_cast<std::size_t>(i)], &status, 0) == children[static_cast<std::size_t>(i)]);
+    REQUIRE(::waitpid(children[static_cast<std::size_t>(i)], &status, 0) ==
+            children[static_cast<std::size_t>(i)]);
     INFO("process " << i << ", status " << status);
     CHECK(wrong == "");
     CHECK(status == 0);
@@ -148,8 +150,7 @@ TEST_CASE("R18: a target is verified by another program while sessions write to 
       std::string wrong = server.ok() ? "" : server.status().to_string();
       for (int n = 0; n < 10 && wrong.empty(); ++n) {
         change(site, n);
-        wrong = complete(
-            (*server)->back_up(n % 3 == 0 ? Session::Kind::full : Session::Kind::incremental));
+        wrong = complete((*server)->back_up(n % 3 == 0 ? Session::Kind::full : Session::Kind::incremental));
       }
       std::filesystem::create_directory(flag);
       return wrong;
@@ -242,6 +243,42 @@ TEST_CASE("R18: mail that is delivered while an account is restored is neither l
     CHECK(deliveries == static_cast<std::size_t>(delivered));
     check_goes_on(**server, Session::Kind::incremental);
   }
+}
+
+TEST_CASE("R18: scans go on while sessions and restores of one program run") {
+  const Prepared base;
+  auto server = Server::open(base.site);
+  REQUIRE_OK(server);
+  std::atomic<bool> stop{false};
+  std::atomic<int> scans{0};
+  std::string wrong;
+  std::thread scanning([&] {
+    while (!stop) {
+      for (const char* account : {"alice@example.com", "bob@example.com"}) {
+        const Status scanned = (*server)->scanner->scan(account).status();
+        // Under a restore it is refused, and only then.
+        if (!scanned.ok() && scanned.code() != Code::restore_unfinished) wrong += scanned.to_string() + "\n";
+        ++scans;
+      }
+    }
+  });
+  for (int round = 0; round < 6; ++round) {
+    change(base.site, 2 + round);
+    const Result<SessionInfo> session =
+        (*server)->back_up(round % 3 == 0 ? Session::Kind::full : Session::Kind::incremental);
+    CHECK(complete(session) == "");
+    RestoreRequest request;
+    request.stop.label = base.newest;
+    const Result<RestoreReport> report = (*server)->restore(request);
+    REQUIRE_OK(report);
+    REQUIRE_OK(report->status);
+    CHECK(difference(base.sessions.at(base.newest), Prepared::of_store(**server)) == "");
+  }
+  stop = true;
+  scanning.join();
+  CHECK(wrong == "");
+  CHECK(scans > 12);
+  check_goes_on(**server, Session::Kind::incremental);
 }
 
 TEST_CASE("R18: an account that is being restored is not scanned, and others are") {
