@@ -152,7 +152,9 @@ struct Session::Impl {
   [[nodiscard]] Status prepare();
   [[nodiscard]] Status choose_label(SessionType type);
   [[nodiscard]] Status check_conflicts() const;
-  [[nodiscard]] Status write_status();
+  [[nodiscard]] Status take_label(SessionType type);
+  [[nodiscard]] std::string status_key() const;
+  [[nodiscard]] Bytes encode_status();
 
   // --- Running --------------------------------------------------------------------------------------
 
@@ -208,9 +210,6 @@ Status Session::Impl::prepare() {
   if (!chosen.ok()) return chosen.status();
   accounts = *std::move(chosen);
   if (Status s = check_conflicts(); !s.ok()) return s;
-  if (Status s = choose_label(options.kind == Kind::full ? SessionType::full : SessionType::incremental);
-      !s.ok())
-    return s;
   record.info.status = SessionStatus::running;
   record.info.server_name = options.server_name;
   record.process = os::this_process();
@@ -226,7 +225,19 @@ Status Session::Impl::prepare() {
     entry.address = account.address;
     record.info.accounts.push_back(std::move(entry));
   }
-  return write_status();
+  return take_label(options.kind == Kind::full ? SessionType::full : SessionType::incremental);
+}
+
+// Of several that begin at one instant each gets a label of its own.
+Status Session::Impl::take_label(SessionType type) {
+  constexpr int kAttempts = 1000;  // each is lost only to another session that began
+  Status taken;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (Status s = choose_label(type); !s.ok()) return s;
+    taken = target.storage->put_if_absent(status_key(), encode_status());
+    if (taken.code() != Code::already_exists) return taken;
+  }
+  return taken;
 }
 
 // Labels sort in the order of sessions even if the clock went back, and no two sessions share one.
@@ -260,15 +271,18 @@ Status Session::Impl::check_conflicts() const {
   return {};
 }
 
-Status Session::Impl::write_status() {
+std::string Session::Impl::status_key() const {
+  return target::running_prefix(record.info.label) + std::string(target::kStatusFile);
+}
+
+Bytes Session::Impl::encode_status() {
   last_heartbeat = std::chrono::steady_clock::now();
   record.info.ended = target.clock->now();
   {
     const std::scoped_lock lock(mutex);
     record.info.progress = progress;
   }
-  return target.storage->put(target::running_prefix(record.info.label) + std::string(target::kStatusFile),
-                             target::encode_session(record));
+  return target::encode_session(record);
 }
 
 // --- Running ------------------------------------------------------------------------------------------
@@ -558,7 +572,7 @@ Status Session::Impl::tick(std::uint64_t messages, std::uint64_t bytes) {
   }
   if (options.progress) options.progress(copy);
   if (std::chrono::steady_clock::now() - last_heartbeat >= kHeartbeatInterval) {
-    if (Status s = write_status(); !s.ok()) return s;
+    if (Status s = target.storage->put(status_key(), encode_status()); !s.ok()) return s;
     const std::string key = target::running_prefix(record.info.label) + std::string(target::kAbortFile);
     if (target.storage->info(key).ok()) abort.cancel();
   }
@@ -729,7 +743,7 @@ void Session::Impl::tidy_up() {
   warn(target::write_accounts(target), "accounts.xml");
   const std::string prefix = target::running_prefix(record.info.label);
   warn(target.storage->remove(prefix + std::string(target::kAbortFile)), "sessions_tmp");
-  warn(target.storage->remove(prefix + std::string(target::kStatusFile)), "sessions_tmp");
+  warn(target.storage->remove(status_key()), "sessions_tmp");
   if (!options.log || abort.cancelled()) return;
   const Lsn consumed = std::min(record.info.position.lsn, readable_until);
   warn(options.log->set_consumer(consumer_name(target.id), consumed), "redo log");
@@ -741,7 +755,7 @@ void Session::Impl::discard() {
   if (publication) warn(publication->discard(), "sessions_tmp");
   const std::string prefix = target::running_prefix(record.info.label);
   warn(target.storage->remove(prefix + std::string(target::kAbortFile)), "sessions_tmp");
-  warn(target.storage->remove(prefix + std::string(target::kStatusFile)), "sessions_tmp");
+  warn(target.storage->remove(status_key()), "sessions_tmp");
 }
 
 // --- The handle ---------------------------------------------------------------------------------------

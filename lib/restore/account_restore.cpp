@@ -27,6 +27,7 @@ class AccountRestore {
     if (!job_.planned.failure.ok()) return job_.planned.failure;
     if (Status s = check_no_backup(); !s.ok()) return s;
     if (Status s = take_up_unfinished(); !s.ok()) return s;
+    if (Status s = check_no_restore(0); !s.ok()) return s;
     computed_ = compute(context_, job_.account, true);
     if (!computed_.plan.failure.ok()) return computed_.plan.failure;
     if (!job_.in_doubt && digest_of(computed_.operations) != job_.planned_operations)
@@ -39,6 +40,11 @@ class AccountRestore {
     if (!context_.log) return perform(nullptr);
     Result<Transaction> transaction = begin();
     if (!transaction.ok()) return transaction.status();
+    // Two that began at once see each other here at the latest.
+    if (Status s = check_no_restore(transaction->begin_lsn()); !s.ok()) {
+      static_cast<void>(transaction->abort(Sync::durable));
+      return s;
+    }
     return perform(&*transaction);
   }
 
@@ -54,6 +60,19 @@ class AccountRestore {
                                 " is backing up ", base::escape(report_.into_id)),
                       "wait for it, or abort it");
       }
+    }
+    return {};
+  }
+
+  // What another one is doing to the account is in no difference of this one.
+  [[nodiscard]] Status check_no_restore(Lsn own) const {
+    if (!context_.log) return {};
+    for (const RedoLog::Unfinished& open : context_.log->unfinished()) {
+      if (!open.is_rewind || open.account_id != report_.into_id || open.begin_lsn == own) continue;
+      return Status(Code::busy,
+                    base::cat("account ", base::escape(report_.into_id), " is being restored since LSN ",
+                              open.begin_lsn),
+                    "wait for it, then make the plan again");
     }
     return {};
   }

@@ -26,11 +26,21 @@ class Verifier {
       target_.published.clear();
       target_.archived.clear();
     }
-    if (Status s = check_content(); !s.ok()) return s;
-    if (Status s = check_sessions(); !s.ok()) return s;
+    // In the reverse of the order in which a session writes: what is found then is whole, although sessions
+    // are at work.
+    if (Status s = find_sessions(); !s.ok()) return s;
+    redo::SegmentViews segments;
     if (options_.label.empty()) {
-      if (Status s = check_archive(); !s.ok()) return s;
+      Result<redo::SegmentViews> views = target::archived_views(target_, &result_.damages);
+      if (!views.ok()) return views.status();
+      segments = *std::move(views);
     }
+    if (Status s = check_content(); !s.ok()) return s;
+    for (const std::string& label : labels_) {
+      if (options_.cancel.cancelled()) return Status(Code::cancelled, "verification was cancelled");
+      check_session(label);
+    }
+    if (options_.label.empty()) check_archive(segments);
     return std::move(result_);
   }
 
@@ -52,23 +62,18 @@ class Verifier {
     return {};
   }
 
-  [[nodiscard]] Status check_sessions() {
-    std::set<std::string> labels;
+  [[nodiscard]] Status find_sessions() {
     const Status listed = target_.storage->list("sessions/", [&](const ObjectInfo& object) -> Status {
       const std::string_view key = std::string_view(object.key).substr(9);
       const std::string label(key.substr(0, key.find('/')));
       if (key == base::cat(label, "/", target::kSessionFile) &&
           (options_.label.empty() || options_.label == label))
-        labels.insert(label);
+        labels_.insert(label);
       return {};
     });
     if (!listed.ok()) return listed;
-    if (labels.empty() && !options_.label.empty())
+    if (labels_.empty() && !options_.label.empty())
       return Status(Code::not_found, base::cat("no session ", base::escape(options_.label)));
-    for (const std::string& label : labels) {
-      if (options_.cancel.cancelled()) return Status(Code::cancelled, "verification was cancelled");
-      check_session(label);
-    }
     return {};
   }
 
@@ -145,36 +150,40 @@ class Verifier {
     return {};
   }
 
-  [[nodiscard]] Status check_archive() {
-    const Result<redo::SegmentViews> views = target::archived_views(target_, &result_.damages);
-    if (!views.ok()) return views.status();
+  void check_archive(const redo::SegmentViews& views) {
     const redo::SegmentView* before = nullptr;
-    std::set<ServerSequence> missing = named_and_missing(*views);
-    for (const auto& view : *views) {
+    std::set<ServerSequence> missing = named_and_missing(views);
+    for (const auto& view : views) {
       ++result_.segments;
       check_segment(*view);
-      if (before && before->header().incarnation == view->header().incarnation)
-        for (std::uint64_t gap = before->header().sequence + 1; gap < view->header().sequence; ++gap)
-          missing.emplace(view->header().server, gap);
+      if (before && before->header().incarnation == view->header().incarnation) {
+        // One without records, which a crash leaves, is missed by nobody.
+        const bool is_hole = before->last_lsn() + 1 < view->header().first_lsn;
+        for (std::uint64_t gap = before->header().sequence + 1; gap < view->header().sequence; ++gap) {
+          if (is_hole)
+            missing.emplace(view->header().server, gap);
+          else
+            missing.erase({view->header().server, gap});
+        }
+      }
       before = view.get();
     }
     for (const auto& [server, sequence] : missing)
       damage("redologs/", base::cat("segment ", sequence, " of server ", server.to_string(), " is missing"));
-    return {};
   }
 
   // Sequences of one server's logs are never given twice.
   using ServerSequence = std::pair<Id128, std::uint64_t>;
 
   // Segments that a session says it archived and that are not there.
-  [[nodiscard]] std::set<ServerSequence> named_and_missing(const redo::SegmentViews& views) {
+  [[nodiscard]] std::set<ServerSequence> named_and_missing(const redo::SegmentViews& views) const {
     std::set<ServerSequence> there;
     for (const auto& view : views) there.emplace(view->header().server, view->header().sequence);
     std::set<ServerSequence> missing;
-    const Result<std::vector<target::RecordPointer>> sessions = target::published_sessions(target_);
-    if (!sessions.ok()) return missing;  // what is wrong with them is reported with them
-    for (const target::RecordPointer& session : *sessions) {
-      const SessionInfo& info = session->info;
+    for (const std::string& label : labels_) {
+      const Result<target::RecordPointer> session = target::published_session(target_, label);
+      if (!session.ok()) continue;  // what is wrong with it is reported with it
+      const SessionInfo& info = (*session)->info;
       for (std::uint64_t sequence = info.first_sequence; sequence != 0 && sequence <= info.last_sequence;
            ++sequence)
         if (!there.contains({info.server, sequence})) missing.emplace(info.server, sequence);
@@ -219,6 +228,7 @@ class Verifier {
   BackupTarget::Impl& target_;
   const BackupTarget::VerifyOptions& options_;
   TargetVerification result_;
+  std::set<std::string> labels_;
   std::set<Digest> lost_;
 };
 

@@ -51,6 +51,39 @@ TEST_CASE("simulated disk: what was synced is there, name and bytes") {
   }
 }
 
+TEST_CASE(
+    "simulated disk: a file that was renamed to another directory is there, in one of them or in both") {
+  std::set<std::pair<bool, bool>> seen;
+  for (int seed = 0; seed < kRounds; ++seed) {
+    Sample sample(static_cast<std::uint64_t>(seed));
+    Result<os::Fd> other = os::make_dirs(sample.disk, AT_FDCWD, "/other", 0700);
+    REQUIRE_OK(other);
+    REQUIRE_OK(sample.disk.rename_at(sample.dir.get(), "file", other->get(), "moved"));
+    // Of either directory alone, of both, of none.
+    if (seed % 4 == 1 || seed % 4 == 3) REQUIRE_OK(sample.disk.fsync(other->get()));
+    if (seed % 4 == 2 || seed % 4 == 3) REQUIRE_OK(sample.disk.fsync(sample.dir.get()));
+    const bool is_old = sample.after(sample.disk.random_crash()).contains("file");
+    const auto moved = sample.disk.files("/other");
+    const bool is_new = moved.contains("moved");
+    CHECK((is_old || is_new));
+    if (is_new) CHECK(moved.at("moved") == Bytes(2048, 'a'));
+    if (seed % 4 != 0) CHECK(is_new);
+    if (seed % 4 >= 2) CHECK_FALSE(is_old);
+    seen.emplace(is_old, is_new);
+  }
+  CHECK(seen.size() == 3);
+}
+
+TEST_CASE("simulated disk: directories that hold something are neither removed nor replaced") {
+  Sample sample(1);
+  REQUIRE_OK(os::make_dirs(sample.disk, AT_FDCWD, "/empty", 0700));
+  REQUIRE_CODE(sample.disk.rmdir_at(AT_FDCWD, "/dir"), io);
+  REQUIRE_CODE(sample.disk.rename_at(AT_FDCWD, "/empty", AT_FDCWD, "/dir"), io);
+  REQUIRE_CODE(sample.disk.rename_at(AT_FDCWD, "/dir/file", AT_FDCWD, "/empty"), io);
+  REQUIRE_OK(sample.disk.rename_at(AT_FDCWD, "/dir", AT_FDCWD, "/empty"));
+  CHECK(sample.disk.files("/empty").contains("file"));
+}
+
 TEST_CASE("simulated disk: an unsynced write is kept, dropped or torn by sectors and within them") {
   std::set<std::string> seen;
   for (int seed = 0; seed < kRounds; ++seed) {

@@ -2,6 +2,7 @@
 // A small server with a past, and what must be true of it after something went wrong.
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "site.hpp"

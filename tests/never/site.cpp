@@ -144,7 +144,7 @@ Status Server::open_redo(const Site& site, const Options& options) {
 Status Server::open_target(const Site& site, const Options& options) {
   storage::LocalDriverOptions driver;
   driver.create = options.create;
-  driver.sync_method = storage::SyncMethod::file_system;
+  driver.sync_method = options.sync_method;
   auto storage = storage::open_local_driver(*options.gates.target, site.target.string(), driver);
   if (!storage.ok()) return storage.status();
   BackupTarget::CreateOptions target_options;
@@ -189,13 +189,15 @@ Result<std::vector<Operation>> Server::baseline(std::string_view account) {
 
 // --- What it does -------------------------------------------------------------------------------------
 
-Result<SessionInfo> Server::back_up(Session::Kind kind) {
+Result<SessionInfo> Server::back_up(Session::Kind kind, std::vector<std::string> accounts,
+                                    std::chrono::seconds keep_segments_for) {
   Session::Options options;
+  options.accounts = std::move(accounts);
   options.kind = kind;
   options.source = scanner.get();
   options.log = &*redo;
   options.server_name = "server1.example.com";
-  options.keep_segments_for = std::chrono::seconds(0);
+  options.keep_segments_for = keep_segments_for;
   options.observer = &ears_;
   Result<Session> session = Session::begin(*target, options);
   if (!session.ok()) return session.status();

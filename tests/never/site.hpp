@@ -7,6 +7,7 @@
 #include <restante/scanner.hpp>
 #include <restante/session.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "os/io.hpp"
+#include "storage/sync_method.hpp"
 #include "support/support.hpp"
 
 namespace restante::test {
@@ -49,13 +51,16 @@ class Server {
     const Clock* clock = &system_clock();
     bool create = false;
     std::uint64_t segment_bytes = 64 << 10;
+    storage::SyncMethod sync_method = storage::SyncMethod::file_system;
   };
   [[nodiscard]] static Result<std::unique_ptr<Server>> open(const Site& site, const Options& options);
   [[nodiscard]] static Result<std::unique_ptr<Server>> open(const Site& site) {
     return open(site, Options());
   }
 
-  [[nodiscard]] Result<SessionInfo> back_up(Session::Kind kind);
+  /// All accounts if none is named.
+  [[nodiscard]] Result<SessionInfo> back_up(Session::Kind kind, std::vector<std::string> accounts = {},
+                                            std::chrono::seconds keep_segments_for = {});
   /// Every account; the first failure.
   [[nodiscard]] Status scan();
   /// In place, into the store; `request` names the stop.

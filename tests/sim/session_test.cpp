@@ -391,6 +391,10 @@ TEST_CASE("R10: a segment without records that a crash left and nobody archived 
   const Result<RestorePlan> plan = f.plan(Fixture::request_for("alice"));
   REQUIRE_OK(plan);
   REQUIRE(plan->accounts()[0].messages == 2);
+  const Result<TargetVerification> verified =
+      f.target->verify({.label = {}, .read_data = true, .cancel = {}, .progress = {}});
+  REQUIRE_OK(verified);
+  for (const TargetDamage& damage : verified->damages) FAIL(damage.key << ": " << damage.what);
 }
 
 TEST_CASE("sessions of many threads' changes: restore equals the log") {

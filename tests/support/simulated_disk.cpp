@@ -46,6 +46,9 @@ struct SimulatedDisk::Change {
   std::string to{};
   std::string from{};
   NodePtr node{};
+  /// Of a name that was moved to another directory: that directory, and the stamp of the same change there.
+  std::weak_ptr<Node> moved_to{};
+  std::uint64_t moved_stamp = 0;
 };
 
 struct SimulatedDisk::Node {
@@ -191,6 +194,7 @@ void SimulatedDisk::restart_machine(const Crash& crash) {
     if (!node.changes.empty()) first = std::min(first, node.changes.front().stamp);
   });
   const std::uint64_t moment = first + below(next_stamp_ - first + 1);
+  kept_.clear();
   // From above: what a lost name stood for is lost with it.
   for_each(root_, [&](Node& node) {
     if (node.type == os::FileType::directory) {
@@ -225,7 +229,13 @@ void SimulatedDisk::restart_processes() {
 void SimulatedDisk::restart_directory(Node& directory, const Crash& crash, std::uint64_t moment) {
   Names names = directory.synced_names;
   for (const Change& change : directory.changes) {
-    if (!survives(crash.metadata, change.stamp, moment)) continue;
+    if (!change.moved_to.expired()) {
+      // It never has no name at all.
+      const bool loses_old_name = crash.metadata != Survival::each || below(4) != 0;
+      if (has_arrived(change, crash, moment) && loses_old_name) names.erase(change.to);
+      continue;
+    }
+    if (!is_kept(change.stamp, crash, moment)) continue;
     if (change.node != nullptr) {
       names[change.to] = change.node;
     } else {
@@ -236,6 +246,23 @@ void SimulatedDisk::restart_directory(Node& directory, const Crash& crash, std::
   }
   directory.names = directory.synced_names = std::move(names);
   directory.changes.clear();
+}
+
+// One answer for both directories of a rename.
+bool SimulatedDisk::is_kept(std::uint64_t stamp, const Crash& crash, std::uint64_t moment) {
+  const auto found = kept_.find(stamp);
+  if (found != kept_.end()) return found->second;
+  return kept_[stamp] = survives(crash.metadata, stamp, moment);
+}
+
+bool SimulatedDisk::has_arrived(const Change& removal, const Crash& crash, std::uint64_t moment) {
+  const NodePtr there = removal.moved_to.lock();
+  if (there == nullptr) return true;
+  for (const Change& change : there->changes)
+    if (change.stamp == removal.moved_stamp) return is_kept(change.stamp, crash, moment);
+  // Synced already, or restarted already and then remembered.
+  const auto found = kept_.find(removal.moved_stamp);
+  return found == kept_.end() || found->second;
 }
 
 // Of the changes of one kind to one thing, so many from the first on are there.
@@ -447,7 +474,10 @@ Status SimulatedDisk::sync_node(Node& node) {
   if (node.memory.is_open()) return {};
   if (node.type == os::FileType::directory) {
     node.synced_names = node.names;
-    node.changes.clear();
+    const std::vector<Change> changes = std::exchange(node.changes, {});
+    // What has left is durable where it went to.
+    for (const Change& change : changes)
+      if (const NodePtr there = change.moved_to.lock()) (void)sync_node(*there);
     return {};
   }
   const bool fails = syncs_until_failure_ == std::uint64_t{0};
@@ -537,9 +567,21 @@ Status SimulatedDisk::rename(int from_dirfd, const std::string& from, int to_dir
     if (!new_place.ok()) return new_place.status();
     if (old_place->node == nullptr) return failure(Code::not_found, "no " + from);
     if (new_place->node != nullptr && !may_replace) return failure(Code::already_exists, to + " exists");
-    if (old_place->directory != new_place->directory)
-      return failure(Code::unsupported, "renames between directories");
-    set_name(*new_place->directory, new_place->name, old_place->node, old_place->name);
+    if (new_place->node != nullptr) {
+      const bool is_directory = old_place->node->type == os::FileType::directory;
+      const bool on_directory = new_place->node->type == os::FileType::directory;
+      if (is_directory != on_directory || !new_place->node->names.empty())
+        return failure(Code::io, to + " is in the way");
+    }
+    if (old_place->directory == new_place->directory) {
+      set_name(*new_place->directory, new_place->name, old_place->node, old_place->name);
+      return {};
+    }
+    set_name(*new_place->directory, new_place->name, old_place->node);
+    set_name(*old_place->directory, old_place->name, nullptr);
+    Change& removal = old_place->directory->changes.back();
+    removal.moved_to = new_place->directory;
+    removal.moved_stamp = new_place->directory->changes.back().stamp;
     return {};
   });
 }
@@ -559,6 +601,7 @@ Status SimulatedDisk::unlink_at(int dirfd, const std::string& name) {
     const Result<Place> place = find(dirfd, name);
     if (!place.ok()) return place.status();
     if (place->node == nullptr) return failure(Code::not_found, "no " + name);
+    if (!place->node->names.empty()) return failure(Code::io, name + " is not empty");
     set_name(*place->directory, place->name, nullptr);
     return {};
   });

@@ -142,6 +142,8 @@ class SimulatedDisk final : public os::Io {
   void set_name(Node& directory, const std::string& name, const NodePtr& node, std::string from = {});
   void resize(Node& node, std::uint64_t size);
   void restart_directory(Node& directory, const Crash& crash, std::uint64_t moment);
+  [[nodiscard]] bool is_kept(std::uint64_t stamp, const Crash& crash, std::uint64_t moment);
+  [[nodiscard]] bool has_arrived(const Change& removal, const Crash& crash, std::uint64_t moment);
   void restart_file(Node& file, const Crash& crash, std::uint64_t moment);
   void restart_memory(Node& file);
   void new_boot();
@@ -158,6 +160,8 @@ class SimulatedDisk final : public os::Io {
   NodePtr boot_id_;
   std::map<int, NodePtr> descriptors_;
   std::uint64_t next_stamp_ = 0;
+  // What the present restart decided about names, by stamp.
+  std::map<std::uint64_t, bool> kept_;
   std::uint64_t changes_ = 0;
   std::uint64_t crash_at_ = std::numeric_limits<std::uint64_t>::max();
   std::optional<std::uint64_t> syncs_until_failure_;
