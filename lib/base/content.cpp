@@ -38,17 +38,21 @@ std::unique_ptr<ContentReader> read_from_memory(Bytes bytes) {
 
 Result<Bytes> read_all(ContentReader& reader, std::uint64_t limit) {
   Bytes all;
+  std::size_t used = 0;
   for (;;) {
-    const std::size_t before = all.size();
-    // The buffer doubles with the vector, so that a large message is not read in small steps.
-    all.resize(before + std::max(base::kReadStepBytes, before));
-    const Result<std::size_t> size = reader.read(MutableByteView(all).subspan(before));
+    // The buffer doubles when it is full: a large message is not read in small steps, and one that comes in
+    // many pieces is not moved with each.
+    if (used == all.size()) all.resize(std::max(base::kReadStepBytes, 2 * used));
+    const Result<std::size_t> size = reader.read(MutableByteView(all).subspan(used));
     if (!size.ok()) return size.status();
-    all.resize(before + *size);
-    if (all.size() > limit) {
+    used += *size;
+    if (used > limit) {
       return Status(Code::no_space, base::cat("the content is larger than the limit of ", limit, " bytes"));
     }
-    if (*size == 0) return all;
+    if (*size == 0) {
+      all.resize(used);
+      return all;
+    }
   }
 }
 

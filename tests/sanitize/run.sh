@@ -25,11 +25,17 @@ if ! { [ -f "$build/build.ninja" ] ||
   exit 1
 fi
 
+# Thousands of damaged files, read by one thread each: ThreadSanitizer has nothing to see there and is slow at it.
+# The other sanitizer and the ordinary run read them.
+left_out=()
+[ "$kind" = thread ] &&
+  left_out=('~R8: every flipped byte*' '~R8: a sealed segment that is cut short*' '~R8: a tail torn at any byte*')
+
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0
 export ASAN_OPTIONS=detect_leaks=1
 for tests in os redo; do
-  if (cd "$build" && "tests/test-$tests") >"$log" 2>&1; then
+  if (cd "$build" && "tests/test-$tests" "${left_out[@]}") >"$log" 2>&1; then
     passed "tests of $tests under $kind"
   else
     tail -n 80 "$log"
