@@ -125,7 +125,6 @@ Exit Abort::abort_restore(Program& program) {
 }
 
 Exit Abort::roll_back(Program& program, RedoLog& log) {
-  const MailboxesLock lock(program.config.state, MailboxesLock::Use::restore);
   const auto store = open_store(program);
   const std::vector<BackupTarget> targets = open_targets(program, target_);
   const auto source = open_scanner(program, "restante abort", *store, log, targets);

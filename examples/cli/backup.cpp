@@ -182,7 +182,6 @@ Exit Backup::run(Program& program) {
 }
 
 Exit Backup::run_session(Program& program, const Announce& announce) {
-  const MailboxesLock lock(program.config.state, MailboxesLock::Use::backup);
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, "restante backup");
   BackupTarget target = open_target(program, target_);

@@ -201,7 +201,6 @@ Exit RedoReplay::conclude(const DamageNotes& damages) const {
 Exit RedoReplay::run(Program& program) {
   watch_for_stop();
   const RestoreLock lock(program.config.state);
-  const MailboxesLock mailboxes(program.config.state, MailboxesLock::Use::restore);
   const auto store = open_store(program);
   restante::RedoLog log = open_log(program, Replayer::kClient);
   require_known(program, log, range_.accounts());

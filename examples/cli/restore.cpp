@@ -199,7 +199,6 @@ Exit Restore::run(Program& program) {
     program.console.line("Dry run: nothing was changed.");
     return kDone;
   }
-  const MailboxesLock mailboxes(program.config.state, MailboxesLock::Use::restore);
   end_if_stopped();
   return report(program, plan, execute(program, log, plan));
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,18 +25,14 @@ struct flock whole_file() {
   return lock;
 }
 
-int open_lock(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0)
-    fail(Status(Code::io, fmt::format("cannot write {}: {}", printable(path), std::strerror(errno)),
-                "'restante init' makes the state directory"));
-  return fd;
-}
-
 }  // namespace
 
 RestoreLock::RestoreLock(const std::string& state_directory) {
-  fd_ = open_lock(path_of(state_directory));
+  const std::string path = path_of(state_directory);
+  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd_ < 0)
+    fail(Status(Code::io, fmt::format("cannot write {}: {}", printable(path), std::strerror(errno)),
+                "'restante init' makes the state directory"));
   struct flock lock = whole_file();
   if (fcntl(fd_, F_SETLK, &lock) == 0) return;
   close(fd_);
@@ -58,21 +53,5 @@ std::optional<int> RestoreLock::holder(const std::string& state_directory) {
   if (!asked || lock.l_type == F_UNLCK || lock.l_pid <= 0) return std::nullopt;
   return lock.l_pid;
 }
-
-// Not by process: the session in the background is begun in another one.
-MailboxesLock::MailboxesLock(const std::string& state_directory, Use use) {
-  fd_ = open_lock(state_directory + "/mailboxes.lock");
-  if (flock(fd_, (use == Use::backup ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) return;
-  close(fd_);
-  if (use == Use::restore)
-    fail(Status(Code::busy, "a backup is running, or another command changes mailboxes",
-                "'restante query' shows sessions that run; wait, or end it with 'restante abort'"));
-  const std::optional<int> other = RestoreLock::holder(state_directory);
-  fail(Status(Code::busy,
-              other ? fmt::format("process {} is restoring", *other) : "another process changes mailboxes",
-              "wait until it has ended, then try again"));
-}
-
-MailboxesLock::~MailboxesLock() { close(fd_); }
 
 }  // namespace cli

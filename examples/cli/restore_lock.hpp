@@ -1,6 +1,5 @@
 #pragma once
-// Keeps restores and backups apart (R18), and says which process of this machine restores, so that
-// `restante abort --restore` can stop it.
+// Says which process of this machine restores, so that `restante abort --restore` can stop it.
 
 #include <optional>
 #include <string>
@@ -18,21 +17,6 @@ class RestoreLock {
 
   /// The process that holds it now, nothing if none does.
   [[nodiscard]] static std::optional<int> holder(const std::string& state_directory);
-
- private:
-  int fd_ = -1;
-};
-
-/// The mailboxes, for backups, any number at a time, or for one that changes them. Kept as long as a process
-/// lives that has it.
-class MailboxesLock {
- public:
-  enum class Use { backup, restore };
-  /// Throws a `Failure` that says who has them.
-  MailboxesLock(const std::string& state_directory, Use use);
-  ~MailboxesLock();
-  MailboxesLock(const MailboxesLock&) = delete;
-  MailboxesLock& operator=(const MailboxesLock&) = delete;
 
  private:
   int fd_ = -1;
