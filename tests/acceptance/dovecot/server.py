@@ -228,6 +228,10 @@ class Dovecot:
         return Lmtp("127.0.0.1", self.lmtp_port, timeout=60)
 
 
+class Deferred(Exception):
+    """The server does not take the message now; a mail transfer agent keeps it and tries again later."""
+
+
 class Lmtp(smtplib.LMTP):
     """A connection of a mail transfer agent; the standard one does not read the answers of each recipient."""
 
@@ -237,5 +241,6 @@ class Lmtp(smtplib.LMTP):
         answers += [self.rcpt(recipient) for recipient in recipients]
         answers.append(self.data(message))
         answers += [self.getreply() for _ in recipients[1:]]
-        if any(code >= 300 for code, _ in answers):
-            raise AssertionError(f"refused: {answers}")
+        refused = [code for code, _ in answers if code >= 400]
+        if refused:
+            raise (Deferred if max(refused) < 500 else AssertionError)(f"refused: {answers}")
