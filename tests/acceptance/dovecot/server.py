@@ -11,12 +11,14 @@ server with virtual users; without root everything belongs to, and runs as, the 
 """
 
 import contextlib
+import ctypes
 import errno
 import grp
 import os
 import pathlib
 import pwd
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
@@ -113,6 +115,12 @@ def load_modules_from_here(library):
     patched.rename(library)
 
 
+def ends_with_its_parent():
+    """Of the process that calls it: a test that is killed leaves no server."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def free_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -171,7 +179,13 @@ class Dovecot:
         command += ["-e", self.files / "usr/sbin/dovecot", "-F", "-c", configuration]
         with open(self.base / "log", "ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.base,
+                preexec_fn=ends_with_its_parent,
             )
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
