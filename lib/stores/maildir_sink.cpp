@@ -376,6 +376,8 @@ Status MaildirTransaction::put_message(const Message& message, ContentOpener& co
   }
   if (Status loaded = load_messages(*folder); !loaded.ok()) return loaded;
   if (Status renewed = renew(*folder, message.uidvalidity); !renewed.ok()) return renewed;
+  // Also of a folder that is as it was recorded, but for its messages.
+  if (model_.identity == Identity::exact) folder->renewed = true;
 
   const auto alias = folder->renamed.find(message.id);
   const std::string id = alias == folder->renamed.end() ? message.id : alias->second;

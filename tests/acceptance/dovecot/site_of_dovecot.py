@@ -146,6 +146,3 @@ def same(found, expected, context=""):
     lines = differences(found, expected)
     if lines:
         raise AssertionError("\n".join([context, *lines[:40]]))
-
-
-__all__ = ["DovecotSite", "address", "differences", "moment", "notes", "same"]

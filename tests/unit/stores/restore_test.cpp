@@ -96,6 +96,32 @@ TEST_CASE("R3: exact needs an empty account", "[stores]") {
   REQUIRE_CODE(store->begin("../x@example.com", exact_new()), invalid_argument);
 }
 
+TEST_CASE("R3: exact into a folder that was only emptied gives recorded uids, and none twice", "[stores]") {
+  ScratchDir scratch;
+  const fs::path box = scratch.path() / "alice";
+  make_maildir(box);
+  const std::string header = "3 V1700000001 N3 Gaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n";
+  write_file(box / "cur/one:2,S", "one", kSomeTimeUs);
+  write_file(box / "cur/two:2,", "two", kSomeTimeUs);
+  write_file(box / "dovecot-uidlist", header + "1 :one\n2 :two\n");
+  TestStore store(scratch.path());
+  Backup backup = back_up(*store.store, kAlice);
+  // A client removed all, perhaps after another message came.
+  const bool another = GENERATE(false, true);
+  for (const char* name : {"cur/one:2,S", "cur/two:2,"}) fs::remove(box / name);
+  write_file(box / "dovecot-uidlist", header + (another ? "3 :three\n" : "1 :one\n2 :two\n"));
+  write_file(box / "dovecot.index", "index");
+  const std::vector<Operation> operations = difference_to(*store.store, backup, store->fields());
+  CHECK(refusals(perform(*store.store, kAlice, in_place(Identity::exact), operations, backup.contents))
+            .empty());
+  const MailboxState state = state_of(*store.store, kAlice);
+  CHECK(message_named(state, "INBOX", "one")->uid == 1);
+  CHECK(message_named(state, "INBOX", "two")->uid == 2);
+  CHECK(folder_named(state, "INBOX")->uidvalidity == 1700000001);
+  CHECK(folder_named(state, "INBOX")->uidnext == (another ? 4u : 3u));
+  CHECK_FALSE(fs::exists(box / "dovecot.index"));
+}
+
 TEST_CASE("R3: keep acts as an ordinary client", "[stores]") {
   ScratchDir scratch;
   const fs::path box = scratch.path() / "alice";
