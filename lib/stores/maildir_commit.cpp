@@ -205,7 +205,7 @@ Status MaildirCommit::publish(FolderEntry& folder) {
   if (!folder.renewed) return publish_messages(folder, *open);
 
   // A server that opens the folder now waits for the lock, and then finds UIDs and messages together.
-  const Result<Dotlock> lock = Dotlock::acquire(io_, open->dir.get(), "dovecot-uidlist", kLockDeadline);
+  const Result<Dotlock> lock = Dotlock::acquire(io_, open->dir.get(), kUidlistName, kLockDeadline);
   if (!lock.ok()) return lock.status();
   if (Status removed = remove_indexes(open->dir.get()); !removed.ok()) return removed;
   if (Status written = write_uidlist(folder, open->dir.get()); !written.ok()) return written;
@@ -279,11 +279,10 @@ Status MaildirCommit::remove_indexes(int dirfd) {
 }
 
 Status MaildirCommit::write_uidlist(FolderEntry& folder, int dirfd) {
-  const std::string kName = "dovecot-uidlist";
   const Folder& record = folder.record;
   if (record.uidvalidity == 0) {
     // Nobody had indexed the folder: a list of other messages' UIDs must not stay.
-    const Status removed = io_.unlink_at(dirfd, kName);
+    const Status removed = io_.unlink_at(dirfd, kUidlistName);
     return removed.ok() || os::is_absent(removed) ? Status() : removed;
   }
   Uidlist list;
@@ -310,7 +309,7 @@ Status MaildirCommit::write_uidlist(FolderEntry& folder, int dirfd) {
   if (!list.records.empty() && list.records.back().uid >= list.uidnext) {
     list.uidnext = list.records.back().uid == UINT32_MAX ? UINT32_MAX : list.records.back().uid + 1;
   }
-  return publish_owned(dirfd, kName, encode_uidlist(list), model_.ownership.of_file());
+  return publish_owned(dirfd, kUidlistName, encode_uidlist(list), model_.ownership.of_file());
 }
 
 // Dovecot numbers new folders from a counter in dovecot-uidvalidity and in the name of an empty file. Behind

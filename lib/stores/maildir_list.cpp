@@ -23,7 +23,6 @@ constexpr std::uint64_t kMaxSubscriptionsBytes = 16u << 20;
 // Ids are at most this long (model.hpp).
 constexpr std::size_t kMaxIdBytes = 1024;
 
-const std::string kUidlistName = "dovecot-uidlist";
 const std::string kKeywordsName = "dovecot-keywords";
 const std::string kSubscriptionsName = "subscriptions";
 

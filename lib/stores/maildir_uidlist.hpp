@@ -18,6 +18,8 @@
 
 namespace restante::stores {
 
+inline constexpr const char* kUidlistName = "dovecot-uidlist";
+
 struct UidlistRecord {
   std::uint32_t uid = 0;
   /// Extension fields as they are, separated by spaces, for example "Gabc W2481".

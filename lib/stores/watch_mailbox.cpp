@@ -14,7 +14,6 @@
 namespace restante::stores {
 namespace {
 
-const std::string kUidlistName = "dovecot-uidlist";
 constexpr int kMaxLevels = 128;
 // Of the end of a list, to see that it is the one that was read.
 constexpr std::size_t kRemembered = 256;

@@ -21,6 +21,7 @@
 #include "os/inotify.hpp"
 #include "stores/maildir.hpp"
 #include "stores/maildir_names.hpp"
+#include "stores/maildir_uidlist.hpp"
 #include "stores/watch_mailbox.hpp"
 
 namespace restante {
@@ -269,7 +270,7 @@ void Watcher::Impl::take_folder_change(const Place& place, const os::Inotify::Ev
       account.changes.new_dirs.insert(in_account && !is_part ? std::string(event.name) : place.dir);
     }
     account.changes.something();
-  } else if (event.name == "dovecot-uidlist" && (event.mask & (IN_DELETE | IN_MOVED_FROM)) == 0) {
+  } else if (event.name == stores::kUidlistName && (event.mask & (IN_DELETE | IN_MOVED_FROM)) == 0) {
     account.changes.uidlist(place.dir, (event.mask & (IN_CREATE | IN_MOVED_TO)) != 0);
   } else if (event.mask == IN_MODIFY) {
     return;  // what is being written is closed some time
