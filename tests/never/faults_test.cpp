@@ -40,7 +40,7 @@ Outcome attempt(const Site& site, const Task& task, FaultyIo& io) {
 
 /// Calls whose failure is tried: all of `total`, or some from everywhere.
 std::vector<std::uint64_t> choose(std::uint64_t total, std::string_view name) {
-  constexpr std::uint64_t kSome = 32;
+  constexpr std::uint64_t kSome = 24;
   std::vector<std::uint64_t> chosen;
   Random random(name);
   const std::uint64_t count = long_tests() ? total : std::min(kSome, total);
