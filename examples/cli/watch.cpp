@@ -56,7 +56,7 @@ class Watch final : public Command {
  public:
   Manual manual() const override {
     return {"watch", "logs what happens in the store, as it happens",
-            "[--settle MS] [--threads N] [--rescan MINUTES] [--report SECONDS]\n[--allow-empty] [-v]",
+            "[--settle MS] [--threads N] [--rescan MINUTES]\n[--report SECONDS] [--allow-empty] [-v]",
             "Runs until SIGINT or SIGTERM. Whatever programs do to the mailboxes is in the redo log a moment "
             "later, so that every second can be restored. When it starts it scans every account, and says "
             "'watching' when it has caught up.\n"
@@ -64,7 +64,7 @@ class Watch final : public Command {
             "watches: 'sysctl fs.inotify.max_user_watches' tells how many there are.\n"
             "examples/systemd/restante-watch.service runs it as a service.",
             "restante watch\n"
-            "restante watch -v --report 10    every change, and the lag every ten seconds"};
+            "restante watch -v --report 10    every change, and the lag now and then"};
   }
 
   void declare(CLI::App& app) override {

@@ -184,8 +184,10 @@ Result<MaildirCommit::OpenFolder> MaildirCommit::open_folder(const FolderEntry& 
   if (!dir.ok()) return dir.status();
   open.dir = std::move(*dir);
   Result<os::Fd> cur = os::open_dir_at(io_, open.dir.get(), "cur");
+  if (!cur.ok() && !os::is_absent(cur.status())) return cur.status();
   if (cur.ok()) open.cur = std::move(*cur);
   Result<os::Fd> fresh = os::open_dir_at(io_, open.dir.get(), "new");
+  if (!fresh.ok() && !os::is_absent(fresh.status())) return fresh.status();
   if (fresh.ok()) open.fresh = std::move(*fresh);
   return open;
 }

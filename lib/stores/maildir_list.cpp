@@ -67,16 +67,25 @@ Result<std::vector<std::string>> MailboxReader::folder_dirs() const {
   if (!entries.ok()) return entries.status();
   std::vector<std::string> dirs = {std::string(kInboxDir)};
   for (const os::DirEntry& entry : *entries) {
-    if (entry.type == os::FileType::directory && is_folder(entry.name)) dirs.push_back(entry.name);
+    if (entry.type != os::FileType::directory) continue;
+    const Result<bool> is_one = is_folder(entry.name);
+    if (!is_one.ok()) return is_one.status();
+    if (*is_one) dirs.push_back(entry.name);
   }
   return dirs;
 }
 
-bool MailboxReader::is_folder(const std::string& name) const {
+// What cannot be looked into now is not left out: a backup without it would be taken for whole.
+Result<bool> MailboxReader::is_folder(const std::string& name) const {
   if (is_passed_over(name) || parse_folder_dir(name).empty()) return false;
   const Result<os::Fd> dir = os::open_dir_at(io_, account_fd_, name);
-  if (!dir.ok()) return false;
+  if (!dir.ok()) {
+    const Result<os::FileInfo> info = io_.stat_at(account_fd_, name);
+    const bool is_gone = info.ok() ? info->type != os::FileType::directory : os::is_absent(info.status());
+    return is_gone ? Result<bool>(false) : dir.status();
+  }
   const Result<os::FileInfo> cur = io_.stat_at(dir->get(), "cur");
+  if (!cur.ok() && !os::is_absent(cur.status())) return cur.status();
   return cur.ok() && cur->type == os::FileType::directory;
 }
 
@@ -90,22 +99,23 @@ Result<FoundFolder> MailboxReader::read_folder(const std::string& dir, Want want
     if (!files.ok()) return files.status();
     folder.files = std::move(*files);
   }
-  read_ownership(fd->get(), folder);
+  if (Status read = read_ownership(fd->get(), folder); !read.ok()) return read;
   // Behind the listing: a message that arrives meanwhile has its UID before it is listed without.
-  read_uidlist(fd->get(), folder);
-  read_keywords(fd->get(), folder);
+  if (Status read = read_uidlist(fd->get(), folder); !read.ok()) return read;
+  if (Status read = read_keywords(fd->get(), folder); !read.ok()) return read;
   return folder;
 }
 
-void MailboxReader::read_ownership(int dirfd, FoundFolder& folder) const {
+Status MailboxReader::read_ownership(int dirfd, FoundFolder& folder) const {
   Attributes& attributes = folder.record.attributes;
   const Result<os::FileInfo> info = io_.fstat(dirfd);
-  if (!info.ok()) return;
+  if (!info.ok()) return info.status();
   const Ownership own = Ownership::of(*info);
   if (folder.dir != kInboxDir) put_ownership(own, account_, attributes);
   std::string missing;
   for (const char* name : {"cur", "new", "tmp"}) {
     const Result<os::FileInfo> part = io_.stat_at(dirfd, name);
+    if (!part.ok() && !os::is_absent(part.status())) return part.status();
     if (part.ok() && part->type == os::FileType::directory) {
       put_ownership(Ownership::of(*part), own, attributes, base::cat(name, '.'));
     } else if (std::string_view(name) != "tmp") {
@@ -113,33 +123,47 @@ void MailboxReader::read_ownership(int dirfd, FoundFolder& folder) const {
     }
   }
   if (!missing.empty()) attributes[attribute::kMissing] = missing;
+  return {};
 }
 
-void MailboxReader::read_uidlist(int dirfd, FoundFolder& folder) const {
-  const Result<Bytes> bytes = os::read_file(io_, dirfd, kUidlistName, kMaxUidlistBytes);
-  if (!bytes.ok()) {
-    if (!os::is_absent(bytes.status())) warn(bytes.status().message());
-    return;
-  }
+// A file that a server keeps beside the messages; nothing if there is none, or something that is none. One
+// that cannot be read now is a failure, because the folder would be another one without it.
+Result<std::optional<Bytes>> MailboxReader::read_side_file(int dirfd, const std::string& name,
+                                                           std::uint64_t limit) const {
+  Result<Bytes> bytes = os::read_file(io_, dirfd, name, limit);
+  if (bytes.ok()) return std::optional(std::move(*bytes));
+  if (os::is_absent(bytes.status())) return std::optional<Bytes>();
+  const bool is_too_large = bytes.status().code() == Code::no_space;
+  const Result<os::FileInfo> info = io_.stat_at(dirfd, name);
+  if (!info.ok() && !os::is_absent(info.status())) return info.status();
+  if (info.ok() && info->type == os::FileType::regular && !is_too_large) return bytes.status();
+  warn(bytes.status().message());
+  return std::optional<Bytes>();
+}
+
+Status MailboxReader::read_uidlist(int dirfd, FoundFolder& folder) const {
+  const Result<std::optional<Bytes>> bytes = read_side_file(dirfd, kUidlistName, kMaxUidlistBytes);
+  if (!bytes.ok()) return bytes.status();
+  if (!*bytes) return {};
   const std::string prefix = base::escape(folder.dir) + ": ";
-  folder.uidlist = parse_uidlist(*bytes, [&](std::string_view text) { warn(prefix + std::string(text)); });
-  if (!folder.uidlist) return;
+  folder.uidlist = parse_uidlist(**bytes, [&](std::string_view text) { warn(prefix + std::string(text)); });
+  if (!folder.uidlist) return {};
   folder.record.uidvalidity = folder.uidlist->uidvalidity;
   folder.record.uidnext = folder.uidlist->uidnext;
   if (!folder.uidlist->guid.empty()) folder.record.attributes[attribute::kGuid] = folder.uidlist->guid;
   if (!folder.uidlist->extra.empty()) {
     folder.record.attributes[attribute::kUidlistHeader] = folder.uidlist->extra;
   }
+  return {};
 }
 
-void MailboxReader::read_keywords(int dirfd, FoundFolder& folder) const {
-  const Result<Bytes> bytes = os::read_file(io_, dirfd, kKeywordsName, kMaxKeywordsBytes);
-  if (!bytes.ok()) {
-    if (!os::is_absent(bytes.status())) warn(bytes.status().message());
-    return;
-  }
-  folder.keywords = KeywordMap::parse(as_text(*bytes));
-  folder.record.attributes[attribute::kKeywords] = as_text(*bytes);
+Status MailboxReader::read_keywords(int dirfd, FoundFolder& folder) const {
+  const Result<std::optional<Bytes>> bytes = read_side_file(dirfd, kKeywordsName, kMaxKeywordsBytes);
+  if (!bytes.ok()) return bytes.status();
+  if (!*bytes) return {};
+  folder.keywords = KeywordMap::parse(as_text(**bytes));
+  folder.record.attributes[attribute::kKeywords] = as_text(**bytes);
+  return {};
 }
 
 // Gives ids, parents and names, and adds the parents that have no directory.
@@ -394,12 +418,14 @@ Item MailboxReader::make_item(const Walk& walk, const std::string& path, const o
 
 // False if the file has to be kept as it is.
 Result<bool> MailboxReader::emit_subscriptions(Walk& walk, int dirfd) const {
-  const Result<Bytes> bytes = os::read_file(io_, dirfd, kSubscriptionsName, kMaxSubscriptionsBytes);
-  if (!bytes.ok()) return false;
-  std::optional<std::vector<Item>> items = parse_subscriptions(as_text(*bytes));
+  const Result<std::optional<Bytes>> bytes =
+      read_side_file(dirfd, kSubscriptionsName, kMaxSubscriptionsBytes);
+  if (!bytes.ok()) return bytes.status();
+  if (!*bytes) return false;
+  std::optional<std::vector<Item>> items = parse_subscriptions(as_text(**bytes));
   if (!items) return false;
   const Result<os::FileInfo> info = io_.stat_at(dirfd, kSubscriptionsName);
-  if (!info.ok()) return false;
+  if (!info.ok()) return os::is_absent(info.status()) ? Result<bool>(false) : info.status();
   put_ownership(Ownership::of(*info), account_.of_file(), items->front().attributes);
   for (Item& item : *items) {
     if (Status put = walk.each(std::move(item)); !put.ok()) return put;

@@ -61,11 +61,12 @@ class MailboxReader {
   struct Walk;
 
   Result<std::vector<std::string>> folder_dirs() const;
-  bool is_folder(const std::string& name) const;
+  Result<bool> is_folder(const std::string& name) const;
   Result<FoundFolder> read_folder(const std::string& dir, Want want) const;
-  void read_ownership(int dirfd, FoundFolder& folder) const;
-  void read_uidlist(int dirfd, FoundFolder& folder) const;
-  void read_keywords(int dirfd, FoundFolder& folder) const;
+  Status read_ownership(int dirfd, FoundFolder& folder) const;
+  Status read_uidlist(int dirfd, FoundFolder& folder) const;
+  Status read_keywords(int dirfd, FoundFolder& folder) const;
+  Result<std::optional<Bytes>> read_side_file(int dirfd, const std::string& name, std::uint64_t limit) const;
   void name_folders(std::vector<FoundFolder>& folders) const;
 
   Status walk_folder(Walk& walk, const FoundFolder& folder) const;

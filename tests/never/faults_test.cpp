@@ -51,14 +51,6 @@ std::vector<std::uint64_t> choose(std::uint64_t total, std::string_view name) {
   return chosen;
 }
 
-/// Looks at the store that are not made to fail: of some of them the Maildir store takes a failure for an
-/// absence (docs/durability.md says what is owed). Messages are read, listed and changed with failures.
-bool is_look_at_store(const CallSite& site) {
-  if (site.call != Call::open && site.call != Call::read && site.call != Call::stat) return false;
-  const std::string path = site.path();
-  return path.find("/mail") != std::string::npos && path.find(".host") == std::string::npos;
-}
-
 std::string name_of(Fault fault) { return fault == Fault::no_space ? "no space" : "io error"; }
 
 /// A failure has a code that says what to do, and names the file.
@@ -96,7 +88,6 @@ void fail_each_call(const Prepared& base, const Work& work) {
         when_tried = Prepared::of_store(**server);
       }
       FaultyIo io;
-      io.spares = is_look_at_store;
       io.fail(n, fault);
       const Outcome outcome = attempt(site, work.task, io);
       INFO(work.name << ", call " << n << " of " << total << " failed (" << name_of(fault) << ", "
