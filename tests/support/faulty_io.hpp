@@ -52,8 +52,6 @@ class FaultyIo final : public GatedIo {
   void heal() { fail(0, Fault::none); }
   /// No read or write moves more than this at once.
   void limit_transfers(std::size_t bytes) { most_bytes_ = bytes; }
-  /// Calls that are passed on in any case and not counted, by the file that they are about.
-  std::function<bool(const CallSite&)> spares;
   /// Called before each sync, to make it slow.
   std::function<void()> before_sync;
   /// Called before the next read, once.
@@ -98,7 +96,7 @@ class FaultyIo final : public GatedIo {
     const std::lock_guard lock(mutex_);
     ++counts_[site.call];
     made_.emplace_back(site.method);
-    if ((applies_ && !applies_(site.call)) || (spares && spares(site))) return {};
+    if (applies_ && !applies_(site.call)) return {};
     ++seen_;
     if (!always_ && (n_ == 0 || seen_ != n_)) return {};
     fired_ = true;
