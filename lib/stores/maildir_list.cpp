@@ -133,10 +133,10 @@ Result<std::optional<Bytes>> MailboxReader::read_side_file(int dirfd, const std:
   Result<Bytes> bytes = os::read_file(io_, dirfd, name, limit);
   if (bytes.ok()) return std::optional(std::move(*bytes));
   if (os::is_absent(bytes.status())) return std::optional<Bytes>();
-  const bool is_too_large = bytes.status().code() == Code::no_space;
   const Result<os::FileInfo> info = io_.stat_at(dirfd, name);
   if (!info.ok() && !os::is_absent(info.status())) return info.status();
-  if (info.ok() && info->type == os::FileType::regular && !is_too_large) return bytes.status();
+  const bool is_readable = info.ok() && info->type == os::FileType::regular && info->size <= limit;
+  if (is_readable) return bytes.status();
   warn(bytes.status().message());
   return std::optional<Bytes>();
 }
