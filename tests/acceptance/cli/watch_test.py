@@ -180,7 +180,7 @@ def test_watch_refuses_a_store_that_was_lost(site):
 def test_watch_answers_in_json_when_it_ends(site):
     made(site, "alice")
     process = site.start("watch", "--json")
-    time.sleep(1)
+    wait_until(lambda: any((site.state / "scan").glob("*.state")), "the scan")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     document = json.loads(out)
