@@ -34,6 +34,8 @@ class AccountChanges {
   void other(const std::string& dir, std::string_view name) { folders[dir].others.emplace(name); }
   /// More than this class can say: the account has to be scanned.
   void something() { needs_scan = true; }
+  /// Nothing is known of what happened.
+  void everything() { needs_scan = needs_watches = true; }
 
   /// What happened before all this.
   void put_before(AccountChanges older);

@@ -58,7 +58,7 @@ enum class Role : std::uint8_t {
 
 std::uint32_t mask_of(Role role) {
   switch (role) {
-    case Role::above: return kEntryChanges | IN_ONLYDIR;
+    case Role::above: return kEntryChanges;
     // A server writes to dovecot-uidlist and keeps it open.
     case Role::folder: return kEntryChanges | kFileChanges | kOwnChanges | IN_MODIFY;
     case Role::cur:
@@ -75,7 +75,7 @@ struct Watcher::Impl {
     Watched(Impl& impl, const std::string& account_id)
         : id(account_id),
           mailbox(impl.scanner, impl.io, impl.finder, MaildirInternals::warning(impl.store), account_id) {
-      changes.needs_scan = changes.needs_watches = true;
+      changes.everything();
     }
     const std::string id;
     // Of the thread that is busy with it.
@@ -143,19 +143,18 @@ struct Watcher::Impl {
     /// It concerns the watching of everybody.
     bool is_fatal = false;
   };
-  Done handle(Watched& account, stores::AccountChanges& changes);
-  Status check_gone(Watched& account, stores::AccountChanges& changes);
+  Done work_on(const WatchedPtr& account, stores::AccountChanges& changes);
+  Status check_gone(Watched& account);
   void scan(Watched& account, Done& done);
   void settle(const WatchedPtr& account, Done done, stores::AccountChanges changes, Steady::time_point begun);
   void check_log();
   void make_room();
   void save_all();
   void tell(const WatchEvent& event);
-  Status watch_account(Watched& account, const stores::AccountChanges& changes);
+  Status watch_account(const WatchedPtr& account, const stores::AccountChanges& changes);
   Status watch_folder(const WatchedPtr& account, int account_fd, const std::string& dir);
   Status watch_below(const WatchedPtr& account, int dirfd, const std::string& dir, int depth);
   Status watch(int dirfd, Role role, const WatchedPtr& account, const std::string& dir);
-  WatchedPtr find(const std::string& id);
 
   MaildirStore& store;
   ScannerInternals::Impl& scanner;
@@ -286,7 +285,7 @@ void Watcher::Impl::overflowed() {
   ++counts.overflows;
   untold.push_back({.kind = WatchEvent::Kind::overflow});
   for (const auto& [id, account] : accounts) {
-    account->changes.needs_scan = account->changes.needs_watches = true;
+    account->changes.everything();
     changed(account);
   }
   list_due = Steady::now();
@@ -318,25 +317,23 @@ Status Watcher::Impl::watch(int dirfd, Role role, const WatchedPtr& account, con
 }
 
 // Of the directories that the changes name, or of all.
-Status Watcher::Impl::watch_account(Watched& account, const stores::AccountChanges& changes) {
-  const Result<stores::AccountDir> dir = finder.open(account.id);
+Status Watcher::Impl::watch_account(const WatchedPtr& account, const stores::AccountChanges& changes) {
+  const Result<stores::AccountDir> dir = finder.open(account->id);
   if (!dir.ok()) return dir.status();
-  const WatchedPtr own = find(account.id);
-  if (!own) return {};
   if (!changes.needs_watches) {
     for (const std::string& name : changes.new_dirs) {
-      if (Status watched = watch_folder(own, dir->fd.get(), name); !watched.ok()) return watched;
+      if (Status watched = watch_folder(account, dir->fd.get(), name); !watched.ok()) return watched;
     }
     return {};
   }
-  if (Status watched = watch_folder(own, dir->fd.get(), std::string(stores::kInboxDir)); !watched.ok())
+  if (Status watched = watch_folder(account, dir->fd.get(), std::string(stores::kInboxDir)); !watched.ok())
     return watched;
   const Result<std::vector<os::DirEntry>> entries = io.list(dir->fd.get());
   if (!entries.ok()) return entries.status();
   for (const os::DirEntry& entry : *entries) {
     const bool is_part = entry.name == "cur" || entry.name == "new" || entry.name == "tmp";
     if (entry.type != os::FileType::directory || is_part) continue;
-    if (Status watched = watch_folder(own, dir->fd.get(), entry.name); !watched.ok()) return watched;
+    if (Status watched = watch_folder(account, dir->fd.get(), entry.name); !watched.ok()) return watched;
   }
   return {};
 }
@@ -376,12 +373,6 @@ Status Watcher::Impl::watch_below(const WatchedPtr& account, int dirfd, const st
     if (Status watched = watch_below(account, below->get(), dir, depth + 1); !watched.ok()) return watched;
   }
   return {};
-}
-
-Watcher::Impl::WatchedPtr Watcher::Impl::find(const std::string& id) {
-  const std::lock_guard lock(mutex);
-  const auto found = accounts.find(id);
-  return found == accounts.end() ? nullptr : found->second;
 }
 
 // --- Which accounts there are -------------------------------------------------------------------------
@@ -432,7 +423,7 @@ void Watcher::Impl::list_accounts() {
     const bool is_old = !account->busy && now - account->last_scan > options.rescan;
     if (!account->unmounted && is_there && !is_old) continue;
     account->unmounted = false;
-    account->changes.needs_scan = account->changes.needs_watches = true;
+    account->changes.everything();
     changed(account);
   }
   for (const stores::AccountFinder::Stray& stray : found->strays) {
@@ -500,17 +491,15 @@ void Watcher::Impl::handle(const WatchedPtr& account) {
     std::swap(changes, account->changes);
     begun = std::exchange(account->first_change, {});
   }
-  Done done = handle(*account, changes);
+  Done done = work_on(account, changes);
   // An open directory would keep its file system from being unmounted.
   MaildirInternals::close_account(store, account->id);
   settle(account, std::move(done), std::move(changes), begun);
 }
 
-Watcher::Impl::Done Watcher::Impl::handle(Watched& account, stores::AccountChanges& changes) {
+Watcher::Impl::Done Watcher::Impl::work_on(const WatchedPtr& account, stores::AccountChanges& changes) {
   Done done;
-  done.event.account_id = account.id;
-  done.status = check_gone(account, changes);
-  if (!done.status.ok()) return done;
+  done.event.account_id = account->id;
   if (changes.needs_watches || !changes.new_dirs.empty()) {
     done.status = watch_account(account, changes);
     // That it has gone is for the scan to say.
@@ -521,7 +510,7 @@ Watcher::Impl::Done Watcher::Impl::handle(Watched& account, stores::AccountChang
     }
   }
   if (!changes.needs_scan) {
-    Result<stores::WatchedMailbox::Logged> logged = account.mailbox.log(changes);
+    Result<stores::WatchedMailbox::Logged> logged = account->mailbox.log(changes);
     done.status = logged.status();
     if (!logged.ok()) return done;
     done.event.kind = WatchEvent::Kind::logged;
@@ -529,19 +518,19 @@ Watcher::Impl::Done Watcher::Impl::handle(Watched& account, stores::AccountChang
     done.left = std::move(logged->left);
     if (logged->outcome == stores::WatchedMailbox::Outcome::logged) return done;
   }
-  scan(account, done);
+  done.status = check_gone(*account);
+  if (done.status.ok()) scan(*account, done);
   return done;
 }
 
 // A mailbox that is not there has been removed, or its file system is about to be missed: then the kernel
 // says so in a moment, or all mailboxes are away.
-Status Watcher::Impl::check_gone(Watched& account, stores::AccountChanges& changes) {
+Status Watcher::Impl::check_gone(Watched& account) {
   const Result<stores::AccountDir> dir = finder.open(account.id);
   if (dir.ok() || dir.status().code() != Code::not_found) {
     account.missing_since = {};
     return dir.ok() ? Status() : dir.status();
   }
-  changes.needs_scan = true;
   const Steady::time_point now = Steady::now();
   if (account.missing_since == Steady::time_point{}) account.missing_since = now;
   const Result<stores::AccountFinder::Found> others = finder.find_all();
