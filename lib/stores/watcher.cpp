@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 #include <unordered_map>
@@ -66,6 +67,18 @@ std::uint32_t mask_of(Role role) {
     case Role::other: break;
   }
   return kEntryChanges | kFileChanges | kOwnChanges;
+}
+
+bool is_part(std::string_view name) { return name == "cur" || name == "new" || name == "tmp"; }
+
+/// Of a directory so deep below the folder `dir`; nothing for what is not watched, or not as a part of it.
+std::optional<Role> role_of(std::string_view dir, int depth, std::string_view name) {
+  if (depth > 0) return Role::other;
+  if (name == "tmp") return std::nullopt;
+  if (name == "cur") return Role::cur;
+  if (name == "new") return Role::fresh;
+  // Other directories of the account's own are watched like folders.
+  return dir == stores::kInboxDir ? std::nullopt : std::optional(Role::other);
 }
 
 }  // namespace
@@ -265,8 +278,8 @@ void Watcher::Impl::take_folder_change(const Place& place, const os::Inotify::Ev
     if ((event.mask & kEntryChanges) == 0 && event.name == "tmp") return;
     if ((event.mask & (IN_CREATE | IN_MOVED_TO)) != 0) {
       const bool in_account = place.dir == stores::kInboxDir;
-      const bool is_part = event.name == "cur" || event.name == "new" || event.name == "tmp";
-      account.changes.new_dirs.insert(in_account && !is_part ? std::string(event.name) : place.dir);
+      account.changes.new_dirs.insert(in_account && !is_part(event.name) ? std::string(event.name)
+                                                                         : place.dir);
     }
     account.changes.something();
   } else if (event.name == stores::kUidlistName && (event.mask & (IN_DELETE | IN_MOVED_FROM)) == 0) {
@@ -331,8 +344,7 @@ Status Watcher::Impl::watch_account(const WatchedPtr& account, const stores::Acc
   const Result<std::vector<os::DirEntry>> entries = io.list(dir->fd.get());
   if (!entries.ok()) return entries.status();
   for (const os::DirEntry& entry : *entries) {
-    const bool is_part = entry.name == "cur" || entry.name == "new" || entry.name == "tmp";
-    if (entry.type != os::FileType::directory || is_part) continue;
+    if (entry.type != os::FileType::directory || is_part(entry.name)) continue;
     if (Status watched = watch_folder(account, dir->fd.get(), entry.name); !watched.ok()) return watched;
   }
   return {};
@@ -343,21 +355,7 @@ Status Watcher::Impl::watch_folder(const WatchedPtr& account, int account_fd, co
   const Result<os::Fd> fd = os::open_dir_at(io, account_fd, dir);
   if (!fd.ok()) return os::is_absent(fd.status()) ? Status() : fd.status();
   if (Status watched = watch(fd->get(), Role::folder, account, dir); !watched.ok()) return watched;
-  const Result<std::vector<os::DirEntry>> entries = io.list(fd->get());
-  if (!entries.ok()) return entries.status();
-  for (const os::DirEntry& entry : *entries) {
-    if (entry.type != os::FileType::directory || entry.name == "tmp") continue;
-    const bool is_cur = entry.name == "cur";
-    const bool is_part = is_cur || entry.name == "new";
-    if (dir == stores::kInboxDir && !is_part) continue;  // has a walk of its own
-    const Result<os::Fd> below = os::open_dir_at(io, fd->get(), entry.name);
-    if (!below.ok() && os::is_absent(below.status())) continue;
-    if (!below.ok()) return below.status();
-    const Role role = is_cur ? Role::cur : is_part ? Role::fresh : Role::other;
-    if (Status watched = watch(below->get(), role, account, dir); !watched.ok()) return watched;
-    if (Status watched = watch_below(account, below->get(), dir, 1); !watched.ok()) return watched;
-  }
-  return {};
+  return watch_below(account, fd->get(), dir, 0);
 }
 
 Status Watcher::Impl::watch_below(const WatchedPtr& account, int dirfd, const std::string& dir, int depth) {
@@ -365,11 +363,12 @@ Status Watcher::Impl::watch_below(const WatchedPtr& account, int dirfd, const st
   const Result<std::vector<os::DirEntry>> entries = io.list(dirfd);
   if (!entries.ok()) return entries.status();
   for (const os::DirEntry& entry : *entries) {
-    if (entry.type != os::FileType::directory) continue;
+    const std::optional<Role> role = role_of(dir, depth, entry.name);
+    if (entry.type != os::FileType::directory || !role) continue;
     const Result<os::Fd> below = os::open_dir_at(io, dirfd, entry.name);
     if (!below.ok() && os::is_absent(below.status())) continue;
     if (!below.ok()) return below.status();
-    if (Status watched = watch(below->get(), Role::other, account, dir); !watched.ok()) return watched;
+    if (Status watched = watch(below->get(), *role, account, dir); !watched.ok()) return watched;
     if (Status watched = watch_below(account, below->get(), dir, depth + 1); !watched.ok()) return watched;
   }
   return {};

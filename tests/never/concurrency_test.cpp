@@ -53,17 +53,19 @@ std::string complete(const Result<SessionInfo>& session) {
   return wrong;
 }
 
+void begin_with_full(const Site& site) {
+  fill(site);
+  Server::Options options;
+  options.create = true;
+  auto server = Server::open(site, options);
+  REQUIRE_OK(server);
+  REQUIRE(complete((*server)->back_up(Session::Kind::full)) == "");
+}
+
 TEST_CASE("R18: two programs back up different accounts of one server into one target, again and again") {
   const MemoryDir dir;
   const Site site(dir.path());
-  fill(site);
-  {
-    Server::Options options;
-    options.create = true;
-    auto server = Server::open(site, options);
-    REQUIRE_OK(server);
-    REQUIRE(complete((*server)->back_up(Session::Kind::full)) == "");
-  }
+  begin_with_full(site);
   const std::vector<std::string> names = {"alice", "bob"};
   in_processes(2, [&](int i) -> std::string {
     // Each with a catalog and a state of scans of its own.
@@ -135,14 +137,7 @@ TEST_CASE("R18: two servers back up into one target at the same time, and each f
 TEST_CASE("R18: a target is verified by another program while sessions write to it") {
   const MemoryDir dir;
   const Site site(dir.path());
-  fill(site);
-  {
-    Server::Options options;
-    options.create = true;
-    auto server = Server::open(site, options);
-    REQUIRE_OK(server);
-    REQUIRE(complete((*server)->back_up(Session::Kind::full)) == "");
-  }
+  begin_with_full(site);
   const auto flag = dir.path() / "done";
   in_processes(2, [&](int i) -> std::string {
     if (i == 0) {
