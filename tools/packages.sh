@@ -4,6 +4,7 @@
 # To build the libraries, the program and the examples.
 restante_build_packages=(
   g++
+  libarchive-dev
   libcli11-dev
   libfmt-dev
   libhowardhinnant-date-dev
@@ -26,6 +27,7 @@ restante_test_packages=(
   libclang-rt-14-dev
   libsqlite3-dev
   python3
+  python3-cryptography
   python3-zstandard
 )
 

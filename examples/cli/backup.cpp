@@ -91,7 +91,8 @@ class Backup final : public Command {
  public:
   Manual manual() const override {
     return {"backup", "runs a backup session",
-            "[--full | --incremental] [-a ACCOUNT...] [--target PATH]\n[--allow-empty] [--background]",
+            "[--full | --incremental | --synthetic | --auto-grouped]\n[-a ACCOUNT...] [--target PATH] "
+            "[--limit-rate BYTES]\n[--allow-empty] [--background]",
             "Looks for what changed in the store, and writes a session into the target. Its label is the "
             "first line of "
             "the output and shown at once; 'restante query' and 'restante abort' take it.\n"
@@ -100,23 +101,37 @@ class Backup final : public Command {
             "written since the last session; an account that has no full in the target gets one. Mailboxes "
             "stay in use "
             "meanwhile.\n"
+            "A synthetic session makes the fulls inside the target, from the last ones and the redo log, and "
+            "does not read the mailboxes, but those that have no full yet. What no scan, watch or other "
+            "session has logged is not in it: it is not lost, and comes with the next session that looks.\n"
+            "An auto-grouped session makes fulls of new accounts and of one group of the others, those with "
+            "the oldest fulls, and archives the redo log of all.\n"
             "An account that cannot be backed up does not stop the others: the session is then partially "
             "successful and "
             "names it. SIGINT and SIGTERM end the session early in the same way, with the accounts that are "
             "finished; if none is, the session failed.",
             "restante backup --full\n"
             "restante backup -a user1@example.com\n"
+            "restante backup --synthetic\n"
             "restante backup --full --background"};
   }
 
   void declare(CLI::App& app) override {
     app.add_flag("-f,--full", full_, "Back up whole mailboxes.");
     app.add_flag("-i,--incremental", incremental_, "Back up what changed since the last session (default).");
+    app.add_flag("--synthetic", synthetic_,
+                 "Make fulls from the last ones and the redo log, without reading the store.");
+    app.add_flag("--auto-grouped", auto_grouped_,
+                 "Back up one group of accounts in full, as [auto_grouped] of the configuration says; the "
+                 "default with mode = \"auto-grouped\".");
     app.add_option("-a,--account", accounts_,
                    "Only these accounts, by address or id; 'all' for all (default).")
         ->type_name("ACCOUNT");
     app.add_option("--target", target_, "Write to this target; default: the first of the configuration.")
         ->type_name("PATH");
+    app.add_option("--limit-rate", limit_rate_,
+                   "Read at most so many bytes of mail in a second; K, M and G stand for KiB, MiB and GiB.")
+        ->type_name("BYTES");
     app.add_flag("--allow-empty", allow_empty_,
                  "Go on if the store has no account at all although some were known; they are then logged as "
                  "removed.");
@@ -124,8 +139,6 @@ class Backup final : public Command {
         "--background", background_,
         "Go on in the background once the label is shown. What it has to say is in the file 'log' of the "
         "state directory.");
-    app.add_flag("--auto-grouped", auto_grouped_)->group("");
-    app.add_flag("--synthetic", synthetic_)->group("");
   }
 
   void check(const restante::TimeZone& zone) override;
@@ -133,14 +146,16 @@ class Backup final : public Command {
 
  private:
   Exit run_session(Program& program, const Announce& announce);
-  Session begin_session(Program& program, BackupTarget& target, restante::MailSource& source,
-                        restante::RedoLog& log, restante::Observer& observer);
+  Session::Kind kind(const Config& config) const;
+  Session begin_session(Program& program, BackupTarget& target, Session::Options& options);
   Exit report(Program& program, const restante::RedoLog& log, const SessionInfo& session) const;
 
   bool full_ = false;
   bool incremental_ = false;
   std::vector<std::string> accounts_;
   std::string target_;
+  std::string limit_rate_;
+  std::uint64_t bytes_per_second_ = 0;
   bool allow_empty_ = false;
   bool background_ = false;
   bool auto_grouped_ = false;
@@ -148,12 +163,13 @@ class Backup final : public Command {
 };
 
 void Backup::check(const restante::TimeZone&) {
-  if (auto_grouped_) fail_usage("--auto-grouped is not available yet", "use --full or --incremental");
-  if (synthetic_) fail_usage("--synthetic is not available yet", "use --full or --incremental");
-  if (full_ && incremental_)
-    fail_usage("--full and --incremental exclude each other",
+  if (full_ + incremental_ + synthetic_ + auto_grouped_ > 1)
+    fail_usage("--full, --incremental, --synthetic and --auto-grouped exclude each other",
                "an incremental session makes a full of accounts that have none");
+  if (!limit_rate_.empty()) bytes_per_second_ = byte_count_of("--limit-rate", limit_rate_);
   accounts_ = accounts_of(accounts_);
+  if (auto_grouped_ && !accounts_.empty())
+    fail_usage("--auto-grouped chooses the accounts itself", "back up these with --full");
 }
 
 Exit Backup::run(Program& program) {
@@ -190,7 +206,16 @@ Exit Backup::run_session(Program& program, const Announce& announce) {
   if (!allow_empty_) refuse_lost_store(program, *source, {target});
   end_if_stopped();
   ConsoleObserver observer(program.console);
-  Session session = begin_session(program, target, *source, log, observer);
+  const unsigned parallel = accounts_at_a_time();
+  const auto workers = restante::make_thread_pool(parallel);
+  Session::Options options;
+  options.workers = workers.get();
+  options.parallel = parallel;
+  options.bytes_per_second = bytes_per_second_;
+  options.source = source.get();
+  options.log = &log;
+  options.observer = &observer;
+  Session session = begin_session(program, target, options);
   end_if_stopped();
   announce(session.label());
   program.answer["label"] = session.label();
@@ -202,21 +227,28 @@ Exit Backup::run_session(Program& program, const Announce& announce) {
   return report(program, log, require(*std::move(result)));
 }
 
-Session Backup::begin_session(Program& program, BackupTarget& target, restante::MailSource& source,
-                              restante::RedoLog& log, restante::Observer& observer) {
-  Session::Options options;
-  options.kind = full_ ? Session::Kind::full : Session::Kind::incremental;
+/// Without an option, and not of some accounts only, as the configuration says.
+Session::Kind Backup::kind(const Config& config) const {
+  if (full_) return Session::Kind::full;
+  if (synthetic_) return Session::Kind::synthetic;
+  const bool by_default = config.auto_grouped.is_mode && !incremental_ && accounts_.empty();
+  return auto_grouped_ || by_default ? Session::Kind::auto_grouped : Session::Kind::incremental;
+}
+
+Session Backup::begin_session(Program& program, BackupTarget& target, Session::Options& options) {
+  options.kind = kind(program.config);
   options.accounts = accounts_;
-  options.source = &source;
-  options.log = &log;
+  options.groups = program.config.auto_grouped.num_groups;
+  options.group_interval = std::chrono::days(program.config.auto_grouped.interval_days);
   options.server_name = program.config.server;
-  options.observer = &observer;
   return require(Session::begin(target, options));
 }
 
 Exit Backup::report(Program& program, const restante::RedoLog& log, const SessionInfo& session) const {
   program.answer["session"] = json_of(session);
   program.console.line(summary_of(session));
+  if (synthetic_)
+    program.console.line("folded from the last fulls and the redo log; the mailboxes were not read");
   for (const SessionAccount& account : session.accounts)
     if (!account.error.empty())
       program.console.line(fmt::format("  {}: {}",

@@ -44,9 +44,15 @@ class Command {
 [[nodiscard]] std::unique_ptr<Command> make_restore();
 [[nodiscard]] std::unique_ptr<Command> make_query();
 [[nodiscard]] std::unique_ptr<Command> make_abort();
+[[nodiscard]] std::unique_ptr<Command> make_delete();
 [[nodiscard]] std::unique_ptr<Command> make_verify();
+[[nodiscard]] std::unique_ptr<Command> make_copy();
+[[nodiscard]] std::unique_ptr<Command> make_rebuild();
+[[nodiscard]] std::unique_ptr<Command> make_repair();
 [[nodiscard]] std::unique_ptr<Command> make_scan();
 [[nodiscard]] std::unique_ptr<Command> make_watch();
+[[nodiscard]] std::unique_ptr<Command> make_export();
+[[nodiscard]] std::unique_ptr<Command> make_import();
 [[nodiscard]] std::unique_ptr<Command> make_redo_dump();
 [[nodiscard]] std::unique_ptr<Command> make_redo_verify();
 [[nodiscard]] std::unique_ptr<Command> make_redo_replay();

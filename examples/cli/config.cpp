@@ -117,14 +117,13 @@ std::optional<Section> section_of(const std::string& file, const Section& top, s
   return Section(file, std::string(name), *node->as_table());
 }
 
-void check_mode(const Section& top) {
+/// Whether it is "auto-grouped".
+bool read_mode(const Section& top) {
   const std::string mode = top.text("mode").value_or("standard");
-  if (mode == "standard") return;
-  if (mode == "auto-grouped")
-    top.fail_at(*top.node("mode"), "mode = \"auto-grouped\" is not available yet",
-                "write mode = \"standard\"");
-  top.fail_at(*top.node("mode"), fmt::format("mode = \"{}\" is unknown", printable(mode)),
-              "write mode = \"standard\"");
+  if (mode != "standard" && mode != "auto-grouped")
+    top.fail_at(*top.node("mode"), fmt::format("mode = \"{}\" is unknown", printable(mode)),
+                "write mode = \"standard\" or mode = \"auto-grouped\"");
+  return mode == "auto-grouped";
 }
 
 /// Each "%" of the store's path stands before one of "und", and the path tells accounts apart.
@@ -307,7 +306,7 @@ Config read_config(const std::string& path) {
   top.allow_only({"server", "state", "mode", "store", "redo", "target", "auto_grouped", "report"});
   config.server = top.required("server", "\"server1.example.com\"");
   if (top.node("state") != nullptr) config.state = top.path_of(*top.text("state"), "state");
-  check_mode(top);
+  config.auto_grouped.is_mode = read_mode(top);
   read_store(config.file, top, config);
   check_apart(top, "state", config.state, config);
   config.redo.path = config.state + "/redo";

@@ -23,6 +23,8 @@ struct Config {
   } redo;
   std::vector<std::string> targets;
   struct {
+    /// mode = "auto-grouped": what 'backup' does by default.
+    bool is_mode = false;
     unsigned interval_days = 1;
     unsigned num_groups = 7;
   } auto_grouped;

@@ -166,6 +166,7 @@ Json json_of(const restante::AccountReport& report) {
           {"kept", report.kept},
           {"refused", json_texts(report.refused)},
           {"logged_at", report.logged_at == 0 ? Json(nullptr) : Json(report.logged_at)},
+          {"planned_again", report.planned_again ? json_of(*report.planned_again) : Json(nullptr)},
           {"failure", json_of(report.status)}};
 }
 

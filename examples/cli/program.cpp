@@ -37,6 +37,20 @@ std::vector<std::string> accounts_of(const std::vector<std::string>& words) {
   return names;
 }
 
+std::uint64_t byte_count_of(const char* option, const std::string& text) {
+  constexpr std::string_view kUnits = "KMG";
+  const char* end = text.data() + text.size();
+  std::uint64_t value = 0;
+  const std::from_chars_result result = std::from_chars(text.data(), end, value);
+  const std::string_view unit(result.ptr, end);
+  const std::size_t power = unit.size() == 1 ? kUnits.find(unit.front()) + 1 : 0;
+  const bool is_known = unit.empty() || (unit.size() == 1 && power > 0);
+  if (result.ec != std::errc() || !is_known || value == 0 || value > (UINT64_MAX >> (10 * power)))
+    fail_usage(fmt::format("{}: '{}' is not a number of bytes", option, printable(text)),
+               "'20M' is 20 MiB; K and G go too");
+  return value << (10 * power);
+}
+
 std::optional<std::uint64_t> optional_number_of(const char* option, const std::string& text) {
   if (text.empty()) return std::nullopt;
   std::uint64_t value = 0;

@@ -31,6 +31,8 @@ struct Program {
 [[nodiscard]] std::string account_of(std::string word);
 /// What -a named: nothing for all, else the names. A `Failure` of usage where "all" stands among others.
 [[nodiscard]] std::vector<std::string> accounts_of(const std::vector<std::string>& words);
+/// Bytes, 1 at least: a whole number, with K, M or G behind it in KiB, MiB or GiB.
+[[nodiscard]] std::uint64_t byte_count_of(const char* option, const std::string& text);
 /// A whole number of an option, nothing if it was not given.
 [[nodiscard]] std::optional<std::uint64_t> optional_number_of(const char* option, const std::string& text);
 

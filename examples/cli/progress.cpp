@@ -15,33 +15,25 @@ namespace {
 constexpr std::size_t kBarColumns = 20;
 constexpr auto kRedraw = std::chrono::milliseconds(100);
 
-/// 0 to 1, negative while it is not known. Messages are a finer measure than accounts.
-double share_done(const restante::Progress& progress) {
-  if (progress.messages_total > 0)
-    return static_cast<double>(progress.messages_done) / static_cast<double>(progress.messages_total);
-  if (progress.accounts_total > 0)
-    return static_cast<double>(progress.accounts_done) / static_cast<double>(progress.accounts_total);
-  return -1;
-}
-
 std::string bar(double share) {
-  const double clamped = std::clamp(share, 0.0, 1.0);
-  const auto filled = static_cast<std::size_t>(clamped * kBarColumns);
+  const auto filled = static_cast<std::size_t>(share * kBarColumns);
   return fmt::format("[{}{}] {:3}%", std::string(filled, '#'), std::string(kBarColumns - filled, '-'),
-                     static_cast<int>(clamped * 100));
+                     static_cast<int>(share * 100));
 }
 
 }  // namespace
 
 std::string progress_line(const restante::Progress& progress, std::size_t columns) {
   std::vector<std::string> parts;
-  const double share = share_done(progress);
-  if (share >= 0) parts.push_back(bar(share));
+  if (const std::optional<double> share = restante::share_done(progress)) parts.push_back(bar(*share));
   if (progress.accounts_total > 0)
     parts.push_back(
         fmt::format("{}/{} accounts", number(progress.accounts_done), number(progress.accounts_total)));
   if (progress.messages_done > 0) parts.push_back(counted(progress.messages_done, "message"));
   if (progress.bytes_done > 0) parts.push_back(byte_size(progress.bytes_done));
+  if (const std::uint64_t rate = restante::rate_of(progress)) parts.push_back(byte_size(rate) + "/s");
+  if (const std::optional<std::chrono::seconds> left = restante::time_left(progress))
+    parts.push_back(duration(progress.now, {progress.now.us + left->count() * 1'000'000}) + " left");
   if (!progress.account_id.empty()) parts.push_back(printable(progress.account_id));
 
   std::string out;

@@ -170,6 +170,7 @@ void Restore::check(const restante::TimeZone& zone) {
   request_.prefix = prefix_;
   request_.identity = identity_of(identity_);
   request_.continue_on_error = continue_on_error_;
+  request_.plan_again = true;
   request_.stop.time = optional_time_of(zone, "--to-time", to_time_);
   request_.stop.label = to_label_;
   request_.stop.sequence = optional_number_of("--to-seq", to_sequence_);
@@ -188,6 +189,9 @@ Exit Restore::run(Program& program) {
   const auto source = open_scanner(program, "restante restore", *store, log, targets);
   const auto sink = source->sink_for(*store);
   end_if_stopped();
+  request_.parallel = accounts_at_a_time();
+  const auto workers = restante::make_thread_pool(request_.parallel);
+  request_.workers = workers.get();
   interruption.begin();
   auto made = RestorePlan::make(targets, &log, request_, {source.get(), sink.get()});
   interruption.end();
@@ -260,6 +264,11 @@ Exit Restore::report(Program& program, const RestorePlan& plan, const RestoreRep
     program.answer["accounts"].push_back(json_of(account));
     const auto planned = std::find_if(plan.accounts().begin(), plan.accounts().end(),
                                       [&](const AccountPlan& p) { return p.into_id == account.into_id; });
+    if (account.planned_again) {
+      program.console.line(fmt::format("{} changed while it was planned; its plan, made again:",
+                                       printable(shown_name(*account.planned_again))));
+      program.console.text(text_of(*account.planned_again, program.zone, program.console.columns()));
+    }
     program.console.text(
         text_of(account, planned == plan.accounts().end() ? account.into_id : shown_name(*planned)));
     refused += account.refused.size();

@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "failure.hpp"
@@ -54,6 +56,8 @@ Result<std::vector<Operation>> state_at_end(const std::vector<BackupTarget>& tar
 }
 
 }  // namespace
+
+unsigned accounts_at_a_time() { return std::clamp(std::thread::hardware_concurrency(), 4u, 8u); }
 
 bool is_in_no_target(const std::vector<BackupTarget>& targets, std::string_view account) {
   for (const BackupTarget& target : targets) {

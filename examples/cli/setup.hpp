@@ -16,6 +16,9 @@
 
 namespace cli {
 
+/// Some more than there are processors, because each account waits for disks now and then; each takes memory.
+[[nodiscard]] unsigned accounts_at_a_time();
+
 /// `program` must outlive the store: its warnings go there.
 [[nodiscard]] std::unique_ptr<restante::MaildirStore> open_store(Program& program);
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "command.hpp"
+#include "damages.hpp"
 #include "progress.hpp"
 #include "setup.hpp"
 #include "signals.hpp"
@@ -17,16 +18,9 @@ namespace {
 
 using restante::BackupTarget;
 using restante::Status;
-using restante::TargetDamage;
 using restante::TargetVerification;
 
 Json json_of_verification(const BackupTarget& target, const TargetVerification& found) {
-  Json damages = Json::array();
-  for (const TargetDamage& damage : found.damages) {
-    Json costs = Json::array();
-    for (const std::string& cost : damage.costs) costs.push_back(json_text(cost));
-    damages.push_back({{"key", json_text(damage.key)}, {"what", json_text(damage.what)}, {"costs", costs}});
-  }
   return {{"target", json_text(target.describe())},
           {"sessions", found.sessions},
           {"accounts", found.accounts},
@@ -34,40 +28,59 @@ Json json_of_verification(const BackupTarget& target, const TargetVerification& 
           {"packs", found.packs},
           {"contents", found.contents},
           {"bytes", found.bytes},
-          {"damages", std::move(damages)}};
+          {"packs_read", found.packs_read},
+          {"read_seed", found.read_seed},
+          {"damages", json_of_damages(found.damages)}};
 }
 
-std::string text_of(const BackupTarget& target, const TargetVerification& found, bool read_data) {
+constexpr unsigned kAllPacks = 100;
+
+std::string text_of(const BackupTarget& target, const TargetVerification& found, unsigned read_percent) {
   std::string out = fmt::format(
       "{}: {}, {}, {}, {}, {}, {}: {}\n", printable(target.describe()), counted(found.sessions, "session"),
       counted(found.accounts, "account"), counted(found.segments, "redo log segment"),
       counted(found.packs, "pack"), counted(found.contents, "content"), byte_size(found.bytes),
-      found.damages.empty() ? (read_data ? "no damage" : "no damage in the structure")
+      found.damages.empty() ? (read_percent > 0 ? "no damage" : "no damage in the structure")
                             : counted(found.damages.size(), "damage"));
-  for (const TargetDamage& damage : found.damages) {
-    out += fmt::format("  {}: {}\n", printable(damage.key), printable(damage.what));
-    for (const std::string& cost : damage.costs) out += fmt::format("    costs {}\n", printable(cost));
-  }
-  return out;
+  if (read_percent > 0 && read_percent < kAllPacks)
+    out += fmt::format("  {} of them read; --read-seed {} chooses the same again\n",
+                       counted(found.packs_read, "pack"), found.read_seed);
+  return out + text_of_damages(found.damages);
 }
 
 class Verify final : public Command {
  public:
   Manual manual() const override {
-    return {"verify", "checks that the target is whole", "[--label LABEL] [--read-data] [--target PATH]",
-            "Checks that every session, archived redo log segment and content pack is there and is what was "
-            "written. "
-            "Without --read-data contents are looked up and not read.\n"
-            "Damage is listed with what it costs; the exit code is then 1.",
-            "restante verify\n"
-            "restante verify --label full-20070712.155951.123 --read-data"};
+    return {
+        "verify", "checks that the target is whole",
+        "[--label LABEL] [--read-data[=PERCENT] [--read-seed N]]\n[--target PATH]",
+        "Checks that every session, archived redo log segment and content pack is there and is what was "
+        "written. "
+        "Without --read-data contents are looked up and not read.\n"
+        "--read-data=10 reads a tenth of the packs, others each time, and shows the number with which the "
+        "same can be read again.\n"
+        "Damage is listed with what it costs; the exit code is then 1.",
+        "restante verify\n"
+        "restante verify --label full-20070712.155951.123 --read-data\n"
+        "restante verify --read-data=10"};
   }
 
   void declare(CLI::App& app) override {
     app.add_option("--label", label_, "Only this session and what it needs.")->type_name("LABEL");
-    app.add_flag("--read-data", read_data_, "Read and check every content too.");
+    app.add_flag("--read-data{100}", read_percent_,
+                 "Read and check every content too, or with =PERCENT those of so many of 100 packs.");
+    app.add_option("--read-seed", read_seed_, "Choose the packs that an earlier call told with this number.")
+        ->type_name("N");
     app.add_option("--target", target_, "Check this target instead of those of the configuration.")
         ->type_name("PATH");
+  }
+
+  void check(const restante::TimeZone&) override {
+    if (read_percent_ > kAllPacks)
+      fail_usage(fmt::format("--read-data={}: there are 1 to 100 packs of 100", read_percent_),
+                 "for example --read-data=10");
+    if (read_seed_ && read_percent_ == 0)
+      fail_usage("--read-seed chooses packs to read", "add --read-data=PERCENT");
   }
 
   Exit run(Program& program) override;
@@ -76,7 +89,8 @@ class Verify final : public Command {
   TargetVerification verify(Program& program, const BackupTarget& target) const;
 
   std::string label_;
-  bool read_data_ = false;
+  unsigned read_percent_ = 0;
+  std::optional<std::uint64_t> read_seed_;
   std::string target_;
 };
 
@@ -85,7 +99,9 @@ TargetVerification Verify::verify(Program& program, const BackupTarget& target) 
   restante::Progress progress;
   BackupTarget::VerifyOptions options;
   options.label = label_;
-  options.read_data = read_data_;
+  options.read_data = read_percent_ > 0;
+  if (options.read_data) options.read_percent = read_percent_;
+  options.read_seed = read_seed_;
   options.progress = [&](const restante::Progress& now) {
     const std::lock_guard guard(mutex);
     progress = now;
@@ -110,13 +126,14 @@ Exit Verify::run(Program& program) {
     if (targets.empty()) targets = {open_targets(program, target_).front()};
   }
   end_if_stopped();
-  program.answer["read_data"] = read_data_;
+  program.answer["read_data"] = read_percent_ > 0;
+  program.answer["read_percent"] = read_percent_;
   program.answer["targets"] = Json::array();
   std::vector<std::string> damaged;
   for (const BackupTarget& target : targets) {
     const TargetVerification found = verify(program, target);
     program.answer["targets"].push_back(json_of_verification(target, found));
-    program.console.text(text_of(target, found, read_data_));
+    program.console.text(text_of(target, found, read_percent_));
     if (!found.damages.empty()) damaged.push_back(target.describe());
   }
   if (damaged.empty()) return kDone;

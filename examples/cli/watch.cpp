@@ -152,14 +152,13 @@ void Watch::look_after(Program& program, Watcher& watcher, std::future<restante:
       stopping = true;
       watcher.stop();
     }
-    const WatchStats stats = watcher.stats();
-    if (!caught_up && stats.caught_up) {
+    if (!caught_up && watcher.stats().caught_up) {
       caught_up = true;
       program.console.line("watching");
     }
     if (interval_.count() == 0 || std::chrono::steady_clock::now() < report_at) continue;
     report_at += interval_;
-    program.console.line(line_of(stats));
+    program.console.line(line_of(watcher.stats()));
   }
 }
 

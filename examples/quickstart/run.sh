@@ -41,7 +41,7 @@ build=${RESTANTE_QUICKSTART_BUILD:-$root/build-quickstart}
 say "Without optimisation and many files at a time, to be quick: one to two minutes on two cores, the first time."
 if [ ! -f "$build/build.ninja" ]; then
   /usr/bin/meson setup "$build" "$root" -Dtests=false -Doptimization=0 \
-    --unity on --unity-size 12 >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
+    -Dquick=true --unity on --unity-size 13 >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 fi
 rm -f "$build.log"
 ninja -C "$build" examples/cli/restante | tail -n 1

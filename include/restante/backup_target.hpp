@@ -132,6 +132,9 @@ struct TargetVerification {
   std::uint64_t packs = 0;
   std::uint64_t contents = 0;
   std::uint64_t bytes = 0;
+  /// Packs of which every byte was read, and the number that chose them: with it the same packs are chosen.
+  std::uint64_t packs_read = 0;
+  std::uint64_t read_seed = 0;
   std::vector<TargetDamage> damages{};
 };
 
@@ -185,33 +188,121 @@ class BackupTarget {
     std::string label{};
     /// Every frame and content too; otherwise structure only.
     bool read_data = false;
+    /// With `read_data`: of so many of 100 packs only, 1 to 100, rounded up. Which ones is drawn anew each
+    /// time, so that a tenth every night has read almost all after a month; or from `read_seed` as an earlier
+    /// answer told it. A content is read if the pack that it begins in is one of them.
+    unsigned read_percent = 100;
+    std::optional<std::uint64_t> read_seed{};
     CancelToken cancel{};
     ProgressFunction progress{};
   };
-  /// Damage is in the answer, not a failure.
+  /// Damage is in the answer, not a failure. `invalid_argument` for a percentage that is none.
   [[nodiscard]] Result<TargetVerification> verify(const VerifyOptions& options) const;
 
+  /// What `remove` did, or with `dry_run` would do.
   struct Removal {
+    /// Labels, oldest first.
     std::vector<std::string> removed{};
-    /// What was asked for and is still needed, with the reason (R12).
+    /// Labels that were asked for and are still needed, oldest first, with the reason (R12).
     std::vector<std::pair<std::string, std::string>> kept{};
+    /// Archived redo log segments that no state needs any more.
+    std::uint64_t segments = 0;
+    /// Packs of content that were given back, and their bytes.
+    std::uint64_t packs = 0;
+    std::uint64_t bytes = 0;
+    /// Why content that nothing needs may still be there: a session that runs, or damage. Empty: none is. A
+    /// later call ends the work.
+    std::string pending{};
   };
+  /// Exactly one of `label` and `before` is given.
   struct RemoveOptions {
     /// This session and all before it (seed) …
     std::string label{};
-    /// … or all that began before this instant.
+    /// … or all that began before this instant (seed).
     std::optional<Time> before{};
-    /// Only this session, needed or not.
+    /// Literally: also what is still needed. The session with an account's last full goes by `label` only.
     bool force = false;
+    /// Changes nothing and answers the same, content apart: that is known only when it is done.
     bool dry_run = false;
+    /// The log of a server whose records name content of this target before they are archived: a restore
+    /// logs what it brought back by reference (R4). Content that it names is kept. Must outlive the call.
+    const RedoLog* log = nullptr;
+    /// Other targets whose fulls may need archived segments of this one (R13): from the first such segment
+    /// that the other does not have itself, all stay. `force` does not touch these.
+    std::vector<BackupTarget> others{};
   };
-  /// Deletes sessions as the seed's `-del` does, minus what is still needed.
+  /// Deletes sessions as the seed's `-del` does, minus what is still needed, then archived segments and
+  /// content that nothing names any more (R12).
+  ///
+  /// Needed is, for every account and every instant from the first one that is kept on: the newest full at
+  /// or before it, and the redo log from there. By `before` that first instant is `before`; by `label` it is
+  /// the first session behind it. An account's newest full is always needed. An incremental that goes takes
+  /// no state away while the segments that it archived are needed: these stay.
+  ///
+  /// Runs beside backups and restores and holds none of them up; content waits for sessions that began
+  /// before it was found unreferenced. A restore that reads a session which goes fails. After a crash or a
+  /// failure every session is there whole or not at all; the next call ends the work.
+  ///
+  /// `invalid_argument` unless one of the two is given; `not_found` for a label that is not there.
   [[nodiscard]] Result<Removal> remove(const RemoveOptions& options);
 
-  /// Copies a session or an account with its content to another target (R13).
-  [[nodiscard]] Status copy_to(BackupTarget& other, std::string_view label);
-  /// Makes catalog and accounts.xml again from what is there.
-  [[nodiscard]] Status rebuild();
+  /// Exactly one of `label` and `account` is given.
+  struct CopyOptions {
+    /// This session: all its accounts, the server's own data, and the archived segments that it added or that
+    /// its states need.
+    std::string label{};
+    /// By id or address: every full of this account, each in a session of its own that bears the label of the
+    /// original (or, if that is taken there, the next free one), and the archived segments from the oldest of
+    /// them on.
+    std::string account{};
+    CancelToken cancel{};
+    ProgressFunction progress{};
+  };
+  /// What `copy_to` did.
+  struct Copy {
+    /// Labels that were published in the other target, and those that it had already, oldest first.
+    std::vector<std::string> published{};
+    std::vector<std::string> present{};
+    /// Archived segments that were put, and that were there.
+    std::uint64_t segments = 0;
+    std::uint64_t segments_present = 0;
+    /// Contents that the copied sessions and segments name, those that the other target lacked, and their
+    /// bytes.
+    std::uint64_t contents = 0;
+    std::uint64_t contents_new = 0;
+    std::uint64_t bytes_new = 0;
+    /// What cannot be read here, with what it costs. A session that needs it is not published; a segment is
+    /// copied if only content of its messages is lost.
+    std::vector<TargetDamage> damages{};
+  };
+  /// Copies a session or an account with its content to another target (R13). Content, segments and sessions
+  /// that are there are not copied again. Segments are copied whole, with what they say of other accounts.
+  /// Everything is read, checked and written as that target writes it; its state digests are its own.
+  ///
+  /// To the other target a copy is a session that runs: it is listed, `request_abort` ends it, removal there
+  /// waits for it, and a session of the same accounts is refused meanwhile. A session is there whole or not
+  /// at all; after a crash or a failure the next call goes on with what was copied.
+  ///
+  /// `invalid_argument` unless one of the two is given, or if both are one target; `not_found`; `damaged` if
+  /// the session's own description cannot be read; `already_exists` if the other has another session of this
+  /// label; `diverged` if it has another history of the same log (R5); `busy` while the same is being copied.
+  [[nodiscard]] Result<Copy> copy_to(BackupTarget& other, const CopyOptions& options) const;
+
+  /// What `rebuild` found.
+  struct Rebuilding {
+    std::uint64_t packs = 0;
+    std::uint64_t parts = 0;
+    std::uint64_t sessions = 0;
+    std::uint64_t accounts = 0;
+    /// accounts.xml was missing, damaged or did not say what the sessions say.
+    bool accounts_changed = false;
+    /// Packs and sessions that cannot be read, and so are left out.
+    std::vector<TargetDamage> damages{};
+  };
+  /// Makes the catalog of this machine and accounts.xml again from packs and sessions alone. Backups,
+  /// restores and other processes may go on meanwhile; after a crash or a failure the next call ends the
+  /// work.
+  [[nodiscard]] Result<Rebuilding> rebuild();
 
   struct Impl;
 

@@ -6,10 +6,11 @@
 /// administrator would want it to (R16): it sends no mail, runs no filter, ignores quota, does not feed the
 /// redo log, syncs in batches, and answers for each object what became of it.
 ///
-/// **Threads.** One transaction is used by one thread at a time; transactions on different accounts may run
-/// at once. **Failures.** `apply` fails only when the whole account cannot go on; a single object that the
-/// store cannot hold is `refused` with a reason. After `abort`, or without `commit`, the store is as before
-/// if `SinkTraits::atomic`, else as far as the operations went; the caller knows, and says so.
+/// **Threads.** One transaction is used by one thread at a time, `stage` apart, which several may call at
+/// once; transactions on different accounts may run at once. **Failures.** `apply` fails only when the whole
+/// account cannot go on; a single object that the store cannot hold is `refused` with a reason. After
+/// `abort`, or without `commit`, the store is as before if `SinkTraits::atomic`, else as far as the
+/// operations went; the caller knows, and says so.
 
 #include <memory>
 #include <string>
@@ -44,6 +45,10 @@ struct SinkTraits {
   FieldSet fields{};
   /// `abort` undoes everything.
   bool atomic = false;
+  /// Nobody sees what a transaction did before `commit`: until then `abort` takes everything back. And
+  /// content may be handed over before the operations that need it (`SinkTransaction::stage`). A restore into
+  /// such a store reads content once; else it reads everything beforehand too, to know that it can be read.
+  bool stages = false;
   /// Which identities the store can give; a plan asks for no other.
   bool can_exact = true;
   bool can_keep = true;
@@ -87,6 +92,16 @@ class SinkTransaction {
   /// operation names is opened through `content`; a store may know that it has the content already.
   [[nodiscard]] virtual Status apply(const Operation& operation, ContentOpener& content,
                                      std::vector<ElementOutcome>& outcomes) = 0;
+  /// Only if `SinkTraits::stages`: takes the content of a message or an item of an operation that is still to
+  /// come and puts it aside, where nobody sees it. `apply` finds it by the folder and the id; what it does
+  /// not need goes with the end of the transaction. `content` is at its beginning. A failure, be it of the
+  /// content or of the store, ends the restore of the account: nothing has been changed.
+  [[nodiscard]] virtual Status stage(const Message& /*message*/, ContentReader& /*content*/) {
+    return Status(Code::unsupported, "this store puts no content aside");
+  }
+  [[nodiscard]] virtual Status stage(const Item& /*item*/, ContentReader& /*content*/) {
+    return Status(Code::unsupported, "this store puts no content aside");
+  }
   /// Durable when it returns.
   [[nodiscard]] virtual Status commit() = 0;
   virtual void abort() = 0;

@@ -17,9 +17,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include <restante/mailbox_state.hpp>
 #include <restante/operation.hpp>
 #include <restante/redo_log.hpp>
 
@@ -67,6 +70,10 @@ class MailSource {
   /// `not_found` when the account is gone.
   [[nodiscard]] virtual Result<SnapshotInfo> snapshot(std::string_view account_id, OpSink& out) = 0;
 
+  /// The same as a value; `out` is empty. The default collects what `snapshot` writes; a store that has such
+  /// a value to give away saves the work.
+  [[nodiscard]] virtual Result<SnapshotInfo> snapshot_state(std::string_view account_id, MailboxState& out);
+
   /// `not_found` when the message or item has gone since; that is no error if and only if the log says so.
   /// `unsupported` for an item that has no content (a subscription, a directory): it stays without.
   /// `unsupported` for an item that has no content at all; items whose snapshot names none are asked for.
@@ -81,11 +88,21 @@ class MailSource {
   /// append after the fact need it (R1); the default has nothing to do.
   [[nodiscard]] virtual Status barrier(std::string_view account_id);
 
+  /// Accounts of which `barrier` would have nothing to wait for now: every change that had happened at the
+  /// call is in the redo log, durably. For a source that knows that without a look at each account; a session
+  /// that only archives the log asks once and calls `barrier` for the others. The default knows of none.
+  [[nodiscard]] virtual Result<std::set<std::string>> settled_accounts();
+
   /// The seed's maintenance mode, for hosts without a redo log: between the two calls the mailbox does not
   /// change. The defaults do nothing and `can_suspend` says so.
   [[nodiscard]] virtual bool can_suspend() const { return false; }
   [[nodiscard]] virtual Status suspend(std::string_view account_id);
   [[nodiscard]] virtual Status resume(std::string_view account_id);
+
+  /// Tells what a session learned: messages of the snapshot with the content that it did not name. A source
+  /// that remembers it names it the next time, and nobody reads those messages again. A failure costs only
+  /// that. The default does nothing.
+  [[nodiscard]] virtual Status note_contents(std::string_view account_id, std::span<const Message> messages);
 
   /// Writes what has changed since the snapshot that gave `token` (R9). `unsupported` by default: the
   /// library compares whole snapshots.

@@ -13,7 +13,8 @@
 /// behind the stop (R1, R14), checks that every segment between is there, computes the state at the stop,
 /// compares it with the live store, and checks that all content that will be written can be read.
 /// `execute` first looks whether the live account is still as planned, then performs the difference only
-/// (R16), as one logged transaction that a later restore can go behind (R4).
+/// (R16), as one logged transaction that a later restore can go behind (R4). All content is read before
+/// anything is changed; a store that can put it aside (`SinkTraits::stages`) has it then.
 ///
 /// **Threads.** One thread at a time for one plan. **What a crash leaves** during `execute` is an account
 /// "in doubt": its begun Rewind is in the log, `Scanner` and sessions refuse it with `restore_unfinished`
@@ -28,6 +29,7 @@
 #include <restante/mail_sink.hpp>
 #include <restante/mail_source.hpp>
 #include <restante/mailbox_state.hpp>
+#include <restante/runtime.hpp>
 
 namespace restante {
 inline namespace v0 {
@@ -69,7 +71,17 @@ struct RestoreRequest {
   bool skip_deleted_accounts = false;
   /// Go on with the next account after a failure (seed: --continueOnError).
   bool continue_on_error = false;
+  /// What becomes of an account that has changed between the plan and its execution. Without this it is
+  /// refused with `busy`. With it, its difference is taken anew while it is restored, and
+  /// `AccountReport::planned_again` shows it: an account that clients never leave alone cannot be restored
+  /// otherwise. In any case only into the planned state, with the planned identity.
+  bool plan_again = false;
   Origin origin{.client = "restante restore"};
+  /// Threads that work beside the one that makes or executes the plan, which goes on alone if they are busy:
+  /// on several accounts, and on the content of one. Must outlive the plan.
+  Executor* workers = nullptr;
+  /// How many work at a time when there are workers. Each holds an account's state.
+  unsigned parallel = 4;
 };
 
 /// The live side. All of it may be absent, to compute a plan for nothing but its states.
@@ -134,6 +146,8 @@ struct AccountReport {
   std::uint64_t kept = 0;
   /// "folder/message: reason".
   std::vector<std::string> refused{};
+  /// The account had changed since the plan was made: this is what was done.
+  std::optional<AccountPlan> planned_again{};
   /// The log position of the restore itself; going back behind it undoes it.
   Lsn logged_at = 0;
 };
@@ -166,7 +180,8 @@ class RestorePlan {
   /// Content at the stop, from the targets or the log.
   [[nodiscard]] ContentOpener& content() const noexcept;
 
-  /// Does it. With no account changed, a failure; else a report that says what became of each account.
+  /// Does it. With no account changed, a failure; else a report that says what became of each account, in the
+  /// order of the plan. `progress` is called from all threads that work, by one at a time.
   [[nodiscard]] Result<RestoreReport> execute(CancelToken cancel = {}, ProgressFunction progress = {});
 
  private:

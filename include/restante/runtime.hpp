@@ -3,9 +3,11 @@
 /// What a host lends to a running session or restore: threads, ears, and a way to say stop.
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,6 +55,13 @@ struct Progress {
   Time now{};
 };
 using ProgressFunction = std::function<void(const Progress&)>;
+
+/// Bytes in a second, on the average since the beginning; 0 in the first second.
+[[nodiscard]] std::uint64_t rate_of(const Progress& progress) noexcept;
+/// From 0 to 1, by messages if their total is known, else by accounts; empty while neither is.
+[[nodiscard]] std::optional<double> share_done(const Progress& progress) noexcept;
+/// How long it will take if it goes on as until now; empty in the first seconds and the first percent.
+[[nodiscard]] std::optional<std::chrono::seconds> time_left(const Progress& progress) noexcept;
 
 /// Receives what the library would tell an operator; it never writes to stderr itself. Callable from any
 /// thread, must not call back into the object that calls it, and must return quickly.

@@ -24,6 +24,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,11 +79,17 @@ class Scanner final : public MailSource {
   [[nodiscard]] FieldSet fields() const override;
   [[nodiscard]] Status list_accounts(const AccountFunction& each) override;
   [[nodiscard]] Result<SnapshotInfo> snapshot(std::string_view account_id, OpSink& out) override;
+  [[nodiscard]] Result<SnapshotInfo> snapshot_state(std::string_view account_id, MailboxState& out) override;
   [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(std::string_view account_id,
                                                                     const ContentPlace& place) override;
   [[nodiscard]] Status server_data(OpSink& out) override;
+  /// Kept with the known state, so that a later full reads only what is new.
+  [[nodiscard]] Status note_contents(std::string_view account_id, std::span<const Message> messages) override;
   /// A scan.
   [[nodiscard]] Status barrier(std::string_view account_id) override;
+  /// Those of which a `Watcher` over the same state directory, in whatever process, is certain once it has
+  /// logged what happened until now; none where nobody watches, or after ten seconds without an answer.
+  [[nodiscard]] Result<std::set<std::string>> settled_accounts() override;
 
  private:
   friend struct ScannerInternals;

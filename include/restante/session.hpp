@@ -12,6 +12,18 @@
 /// without a hole gets a full (seed). Both end by rolling the log and archiving up to there. No account is
 /// ever locked, unless the source has no log and asks to be suspended.
 ///
+/// An auto-grouped session is an incremental one in which, besides, the accounts of one group get a full, and
+/// it is labelled as full (seed). Run at each interval, it spreads the fulls of all accounts evenly over
+/// `groups` sessions; no other sessions are needed.
+///
+/// A synthetic session rolls and archives the log and writes for every account that has a full in the target
+/// a new one, folded from that and the archived transactions behind it: the exact state at the roll, equal to
+/// a full read from the store (`digest` too). The source is asked for its list of accounts and the server's
+/// data only, not even for a barrier: what no one has logged is not in it. Accounts that the target cannot
+/// give (no full, a hole in the log, lost content, other fields than the source keeps now) are read from the
+/// source. Without a source they are errors that say why, accounts that the target does not know are left
+/// out, and so is the server's data. Memory: the changes of an account since its last full, and its folders.
+///
 /// Damage that it meets in target or log (a pack that was cut off, an archived segment, a session.xml, a
 /// record) goes to the observer as a warning; what is lost is stored again where it can still be read.
 ///
@@ -39,17 +51,17 @@ class Session {
   enum class Kind {
     full,
     incremental,
-    /// New accounts, those due, and the oldest fulls until one group is reached (seed).
+    /// New accounts, those due, and the oldest fulls until one group is reached (seed). Needs a log.
     auto_grouped,
-    /// A full folded from the last full and the log, without reading the store.
+    /// A full folded from the last full and the log, without reading the store. Needs a log.
     synthetic,
   };
 
   struct Options {
     Kind kind = Kind::full;
-    /// Ids or addresses; all if empty.
+    /// Ids or addresses; all if empty, as it must be for auto_grouped.
     std::vector<std::string> accounts{};
-    /// Both must outlive the session.
+    /// Both must outlive the session. A synthetic session may do without a source.
     MailSource* source = nullptr;
     /// Null for a host without a log; only fulls then.
     RedoLog* log = nullptr;
@@ -63,6 +75,16 @@ class Session {
     /// auto_grouped: sessions that a whole round takes, and the time between them (seed: 7, 1d).
     unsigned groups = 7;
     std::chrono::seconds group_interval{86'400};
+    /// Threads that read accounts beside the one that runs the session, which goes on alone if they are busy.
+    /// Must outlive the session.
+    Executor* workers = nullptr;
+    /// How many accounts are read at a time when there are workers. Each takes some 50 MiB at most, and an
+    /// account's state.
+    unsigned parallel = 4;
+    /// Bytes of mail that are read from the source in a second, by all threads together; 0 for no limit. What
+    /// the target has is not read.
+    std::uint64_t bytes_per_second = 0;
+    /// Called from all threads that work, one or more times a message.
     ProgressFunction progress{};
     Observer* observer = nullptr;
   };

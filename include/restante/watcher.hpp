@@ -10,14 +10,19 @@
 ///     std::thread thread([&] { ended = (*watcher)->run(); });   // until stop()
 ///
 /// The kernel (inotify) says what happens; the watcher collects it for a moment (`settle`) and logs what it
-/// came to. Message files, the UIDs that Dovecot gives them, and other files of a folder are logged one by
-/// one, in time that does not depend on the size of the mailbox; everything else (folders, keyword files,
-/// subscriptions) makes the account be scanned, as does everything that is not certain: an overflow of the
-/// kernel's queue, a restore, another scanner, a failure. A scan is always right (`Scanner`), so the watcher
+/// came to, with one sync for all accounts. Message files, the UIDs that Dovecot gives them, other files of a
+/// folder, new folders and subscriptions are logged one by one, in time that does not depend on the size of
+/// the mailbox; everything else (folders that are renamed or go, keyword files) makes the account be scanned,
+/// as does everything that is not certain: an overflow of the kernel's queue, a restore, another scanner, a
+/// failure. A scan is always right (`Scanner`), so the watcher
 /// is too.
 ///
 /// When it starts every account is scanned: that is how it catches up. New accounts are found by themselves.
 /// Accounts whose file system is unmounted are left as they are until it is back.
+///
+/// A session that archives the log does not look at the mailboxes that the watcher is certain of
+/// (`Scanner::settled_accounts`): it asks, and the watcher logs at once what waits. Mailboxes on file systems
+/// that other machines may write to are never certain.
 ///
 /// Sessions, scans and restores go on beside it, in this process or another one: an account is held only
 /// while a change is logged.
@@ -91,7 +96,9 @@ struct WatchStats {
 class Watcher {
  public:
   struct Options {
-    /// How long changes of an account are collected before they are logged. At least 1 ms.
+    /// How long changes are collected, more or less, before they are logged, those of all accounts together.
+    /// At least 1 ms. Where logging them takes long because the server has much to do, they are collected
+    /// longer, up to 100 ms, so that the server has the processors.
     std::chrono::milliseconds settle{20};
     /// Accounts that are worked on at a time. At least 1.
     unsigned threads = 4;

@@ -12,28 +12,25 @@ namespace {
 // keep the session for ever.
 constexpr int kMaxAttempts = 10;
 
-class StateSink final : public OpSink {
- public:
-  explicit StateSink(MailboxState& state) : state_(state) {}
-  [[nodiscard]] Status put(Operation operation) override { return state_.apply(operation); }
-
- private:
-  MailboxState& state_;
-};
-
 // Tells a source that cannot be read from a target that cannot be written.
 class SourceReader final : public ContentReader {
  public:
-  explicit SourceReader(std::unique_ptr<ContentReader> reader) : reader_(std::move(reader)) {}
+  using Pace = std::function<Status(std::size_t)>;
+  SourceReader(std::unique_ptr<ContentReader> reader, const Pace& pace)
+      : reader_(std::move(reader)), pace_(pace) {}
   [[nodiscard]] Result<std::size_t> read(MutableByteView buffer) override {
     Result<std::size_t> size = reader_->read(buffer);
     failed_ = failed_ || !size.ok();
+    if (pace_ && size.ok() && *size > 0) {
+      if (Status s = pace_(*size); !s.ok()) return s;
+    }
     return size;
   }
   [[nodiscard]] bool failed() const { return failed_; }
 
  private:
   std::unique_ptr<ContentReader> reader_;
+  const Pace& pace_;
   bool failed_ = false;
 };
 
@@ -120,6 +117,10 @@ class AccountReader {
     if (exact) snapshot.snapshot_at = *info->as_of;
     std::set<std::string> missing;
     if (!store_contents(snapshot.state, missing)) return std::nullopt;
+    if (exact && missing.empty()) {
+      snapshot.consistent_at = snapshot.snapshot_at;
+      return snapshot;
+    }
 
     if (Status s = context_.source.barrier(account_.id); !s.ok()) return fail(s);
     if (Status s = log.wait_for_open(account_.id, context_.settle_deadline); !s.ok())
@@ -137,9 +138,11 @@ class AccountReader {
   }
 
   [[nodiscard]] Result<SnapshotInfo> read_listing(MailboxState& state) {
-    StateSink sink(state);
+    Result<SnapshotInfo> info = context_.source.snapshot_state(account_.id, state);
+    if (!info.ok() || state.account()) return info;
+    // A source may leave out what it told when it listed its accounts.
     if (Status s = state.apply(AccountPut{account_}); !s.ok()) return s;
-    return context_.source.snapshot(account_.id, sink);
+    return info;
   }
 
   // Applies what was logged while the account was read; the session holds the result, so that a full is
@@ -212,6 +215,7 @@ class AccountReader {
         learned_items.back().content = stored;
       }
     }
+    if (!learned.empty()) static_cast<void>(context_.source.note_contents(account_.id, learned));
     for (Message& message : learned)
       if (Status s = state.apply(MessagePut{{std::move(message)}}); !s.ok()) return fail(s), false;
     for (Item& item : learned_items)
@@ -244,7 +248,7 @@ class AccountReader {
 
   [[nodiscard]] bool put(const ContentPlace& place, std::unique_ptr<ContentReader> from,
                          std::optional<ContentRef>& stored) {
-    SourceReader reader(std::move(from));
+    SourceReader reader(std::move(from), context_.pace);
     const Result<ContentRef> content =
         context_.content.put(reader, place.content ? &*place.content : nullptr);
     if (!content.ok()) {

@@ -22,6 +22,8 @@ struct AccountContext {
   std::chrono::milliseconds settle_deadline{60'000};
   // Called for every message and item; a failure (`cancelled`) ends the backup.
   std::function<Status(std::uint64_t messages, std::uint64_t bytes)> tick;
+  // Called with each piece that was read from the source; comes back when the next may be read. May be empty.
+  std::function<Status(std::size_t bytes)> pace{};
 };
 
 struct AccountSnapshot {

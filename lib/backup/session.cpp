@@ -1,212 +1,68 @@
-#include <restante/session.hpp>
+// A session from its label to its publication.
+
+#include "backup/session_impl.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <map>
-#include <mutex>
-#include <set>
 #include <thread>
 
-#include "backup/account_backup.hpp"
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
-#include "redo/log_access.hpp"
 #include "target/label.hpp"
-#include "target/segment_archive.hpp"
-#include "target/target_impl.hpp"
 
 namespace restante {
 inline namespace v0 {
 namespace {
 
-using target::SessionRecord;
+// Often enough that an administrator sees it move and that abort is prompt, rare enough to cost nothing: a
+// session that has just begun is looked at more than one that runs for hours.
+constexpr std::chrono::milliseconds kLeastHeartbeat{10};
+constexpr std::chrono::milliseconds kMostHeartbeat{1000};
 
-// Often enough that an administrator sees it move and that abort is prompt, rare enough to cost nothing.
-constexpr std::chrono::milliseconds kHeartbeatInterval{1000};
-
-std::string consumer_name(const Id128& target) { return "target-" + target.to_string(); }
-
-// Sums up what a snapshot consists of while it is written.
-class SnapshotTally final : public OpSink {
- public:
-  SnapshotTally(target::SnapshotWriter& writer, const DigestKey& key, FieldSet fields,
-                std::set<Digest>& contents)
-      : writer_(writer), digester_(key, fields), contents_(contents) {}
-
-  [[nodiscard]] Status put(Operation operation) override {
-    if (Status s = digester_.add(operation); !s.ok()) return s;
-    if (const auto* put = std::get_if<MessagePut>(&operation)) {
-      for (const Message& message : put->messages) {
-        ++messages;
-        note(message.content);
-      }
-    } else if (const auto* item = std::get_if<ItemPut>(&operation)) {
-      note(item->item.content);
-    }
-    return writer_.put(operation);
-  }
-  [[nodiscard]] StateDigest digest() const { return digester_.account_digest(); }
-
-  std::uint64_t messages = 0;
-  std::uint64_t bytes = 0;
-
- private:
-  void note(const std::optional<ContentRef>& content) {
-    if (!content) return;
-    bytes += content->size;
-    contents_.insert(content->digest);
-  }
-
-  target::SnapshotWriter& writer_;
-  StateDigester digester_;
-  std::set<Digest>& contents_;
-};
-
-// The reserved account has items only; the code for accounts reads it through this.
-class ServerSource final : public MailSource {
- public:
-  explicit ServerSource(MailSource& source) : source_(source) {}
-  [[nodiscard]] FieldSet fields() const override { return source_.fields(); }
-  [[nodiscard]] Status list_accounts(const AccountFunction&) override { return {}; }
-  [[nodiscard]] Result<SnapshotInfo> snapshot(std::string_view, OpSink& out) override {
-    if (Status s = source_.server_data(out); !s.ok()) return s;
-    return SnapshotInfo{};
-  }
-  [[nodiscard]] Result<std::unique_ptr<ContentReader>> open_content(std::string_view account_id,
-                                                                    const ContentPlace& place) override {
-    return source_.open_content(account_id, place);
-  }
-
- private:
-  MailSource& source_;
-};
+std::chrono::steady_clock::duration heartbeat_interval(std::chrono::steady_clock::duration age) {
+  return std::clamp<std::chrono::steady_clock::duration>(age / 20, kLeastHeartbeat, kMostHeartbeat);
+}
 
 bool overlaps(const SessionInfo& running, const std::vector<Account>& accounts) {
   return std::any_of(accounts.begin(), accounts.end(),
                      [&](const Account& account) { return running.find(account.id) != nullptr; });
 }
 
-Result<std::vector<Account>> accounts_to_back_up(MailSource& source, const std::vector<std::string>& wanted) {
-  std::vector<Account> all;
-  const Status listed = source.list_accounts([&](const Account& account) -> Status {
-    all.push_back(account);
-    return {};
-  });
-  if (!listed.ok()) return listed.with_context("cannot list the accounts of the store");
-  std::sort(all.begin(), all.end(), [](const Account& a, const Account& b) { return a.id < b.id; });
-  if (wanted.empty()) return all;
-  std::vector<Account> chosen;
-  for (const std::string& name : wanted) {
-    const auto found = std::find_if(all.begin(), all.end(), [&](const Account& account) {
-      return account.id == name || account.address == name;
-    });
-    if (found == all.end())
-      return Status(Code::not_found, base::cat("the store has no account ", base::escape(name)),
-                    all.empty()
-                        ? "the store has no accounts at all"
-                        : base::cat("it has ", all.size(), ", for example ", base::escape(all[0].address)));
-    const bool twice =
-        std::any_of(chosen.begin(), chosen.end(), [&](const Account& a) { return a.id == found->id; });
-    if (!twice) chosen.push_back(*found);
+// With its article.
+std::string_view name_of(Session::Kind kind) {
+  switch (kind) {
+    case Session::Kind::full: return "a full";
+    case Session::Kind::incremental: return "an incremental";
+    case Session::Kind::auto_grouped: return "an auto-grouped";
+    case Session::Kind::synthetic: return "a synthetic";
   }
-  return chosen;
+  return "a";
 }
 
 }  // namespace
 
-struct Session::Impl {
-  Impl(BackupTarget t, Options o)
-      : handle(std::move(t)), target(TargetAccess::impl(handle)), options(std::move(o)) {}
-
-  BackupTarget handle;
-  BackupTarget::Impl& target;
-  Options options;
-  SessionRecord record;
-  std::vector<Account> accounts;
-  // Accounts that have a full in the target; those whose full the log still goes on from without a hole; and
-  // those that the archived segments name.
-  std::set<std::string> known_accounts;
-  std::set<std::string> with_full;
-  std::set<std::string> touched_accounts;
-  // Segments that this session archived or found archived, and those of the log that it cannot read.
-  std::set<std::string> archived_keys;
-  std::set<std::string> unreadable_keys;
-  Lsn readable_until = UINT64_MAX;  // where the first of those begins
-  // Accounts that were read for content that the log has lost.
-  std::set<std::string, std::less<>> read_for_content;
-  std::unique_ptr<Publication> publication;
-  std::unique_ptr<content::ContentWriter> content;
-  std::unique_ptr<target::SnapshotWriter> snapshots;
-  std::set<Digest> contents;
-  std::chrono::steady_clock::time_point last_heartbeat{};
-  CancelToken abort;
-
-  mutable std::mutex mutex;
-  std::condition_variable ended;
-  enum class State { begun, running, over } state = State::begun;
-  Progress progress;
-  std::optional<Result<SessionInfo>> result;
-
-  // --- Beginning ------------------------------------------------------------------------------------
-
-  [[nodiscard]] Status prepare();
-  [[nodiscard]] Status choose_label(SessionType type);
-  [[nodiscard]] Status check_conflicts() const;
-  [[nodiscard]] Status take_label(SessionType type);
-  [[nodiscard]] std::string status_key() const;
-  [[nodiscard]] Bytes encode_status();
-
-  // --- Running --------------------------------------------------------------------------------------
-
-  [[nodiscard]] Status claim_run();
-  void run_to_the_end();
-  [[nodiscard]] Result<SessionInfo> run();
-  [[nodiscard]] Status back_up_everything();
-  [[nodiscard]] Status check_packs() const;
-  [[nodiscard]] Status register_consumer();
-  [[nodiscard]] Status back_up_server_data();
-  using Line = std::map<Id128, Lsn>;
-  [[nodiscard]] Line line_of_log(const redo::SegmentViews& archived) const;
-  [[nodiscard]] Result<Lsn> beginning_of_log(const redo::SegmentViews& archived, const Line& line) const;
-  [[nodiscard]] Status find_fulls();
-  [[nodiscard]] Status back_up_accounts();
-  [[nodiscard]] Status back_up_account(const Account& account, SessionAccount& entry);
-  [[nodiscard]] Status write_account(backup::AccountSnapshot& snapshot, SessionAccount& entry);
-  void settle_incremental(const Account& account, SessionAccount& entry);
-  void note_vanished_accounts();
-  [[nodiscard]] Status archive();
-  [[nodiscard]] Status archive_one(const redo::SegmentView& view, const redo::SegmentViews& all);
-  [[nodiscard]] Status check_archived(const redo::SegmentView& view, const std::string& key) const;
-  [[nodiscard]] Status store_lost_content(std::string_view account_id, const ContentRef& wanted,
-                                          const Status& why);
-  [[nodiscard]] Status check_gap(const redo::SegmentViews& views) const;
-  [[nodiscard]] Status tick(std::uint64_t messages, std::uint64_t bytes);
-  [[nodiscard]] bool refuses_account(const Account& account, SessionAccount& entry) const;
-
-  // --- Ending ---------------------------------------------------------------------------------------
-
-  void summarize();
-  [[nodiscard]] Status publish();
-  void tidy_up();
-  void discard();
-  void warn(std::string_view message) const {
-    if (options.observer) options.observer->log(Observer::Level::warning, message);
-  }
-  void warn(const Status& status, std::string_view doing) const {
-    if (!status.ok()) warn(base::cat(doing, ": ", status.message()));
-  }
-};
-
 // --- Beginning ----------------------------------------------------------------------------------------
 
-Status Session::Impl::prepare() {
-  if (!options.source) return Status(Code::invalid_argument, "a session needs a source");
-  if (options.kind == Kind::auto_grouped || options.kind == Kind::synthetic)
-    return Status(Code::unsupported, "auto-grouped and synthetic sessions are not part of this version");
-  if (options.kind == Kind::incremental && !options.log)
-    return Status(Code::invalid_argument, "an incremental session needs a redo log",
+Status Session::Impl::check_options() const {
+  if (!options.source && options.kind != Kind::synthetic)
+    return Status(Code::invalid_argument, "a session needs a source");
+  if (!options.log && options.kind != Kind::full)
+    return Status(Code::invalid_argument, base::cat(name_of(options.kind), " session needs a redo log"),
                   "run a full session, or give the session the log of the server");
-  Result<std::vector<Account>> chosen = accounts_to_back_up(*options.source, options.accounts);
+  if (options.kind != Kind::auto_grouped) return {};
+  if (!options.accounts.empty())
+    return Status(Code::invalid_argument, "an auto-grouped session chooses its accounts itself",
+                  "run a full session of these accounts");
+  if (options.groups == 0 || options.group_interval.count() <= 0)
+    return Status(Code::invalid_argument, "there is no group, or no time between the sessions of groups");
+  return {};
+}
+
+Status Session::Impl::prepare() {
+  if (Status s = check_options(); !s.ok()) return s;
+  Result<std::vector<Account>> all =
+      options.kind == Kind::synthetic ? accounts_to_fold() : accounts_of_store();
+  if (!all.ok()) return all.status();
+  Result<std::vector<Account>> chosen = choose(*std::move(all));
   if (!chosen.ok()) return chosen.status();
   accounts = *std::move(chosen);
   if (Status s = check_conflicts(); !s.ok()) return s;
@@ -225,7 +81,7 @@ Status Session::Impl::prepare() {
     entry.address = account.address;
     record.info.accounts.push_back(std::move(entry));
   }
-  return take_label(options.kind == Kind::full ? SessionType::full : SessionType::incremental);
+  return take_label(options.kind == Kind::incremental ? SessionType::incremental : SessionType::full);
 }
 
 // Of several that begin at one instant each gets a label of its own.
@@ -276,13 +132,18 @@ std::string Session::Impl::status_key() const {
 }
 
 Bytes Session::Impl::encode_status() {
-  last_heartbeat = std::chrono::steady_clock::now();
+  const std::scoped_lock lock(record_mutex);
   record.info.ended = target.clock->now();
-  {
-    const std::scoped_lock lock(mutex);
-    record.info.progress = progress;
-  }
+  record.info.progress = current_progress();
   return target::encode_session(record);
+}
+
+Progress Session::Impl::current_progress() const {
+  const std::scoped_lock lock(mutex);
+  Progress now = progress;
+  if (content) now.bytes_new = content->stats().bytes_new;
+  now.now = target.clock->now();
+  return now;
 }
 
 // --- Running ------------------------------------------------------------------------------------------
@@ -320,12 +181,17 @@ Status Session::Impl::back_up_everything() {
   progress.began = record.info.began;
   progress.accounts_total = accounts.size();
   if (Status s = check_packs(); !s.ok()) return s;
+  if (Status s = take_lease(); !s.ok()) return s;
   Result<std::unique_ptr<content::ContentWriter>> writer = target.content->writer();
   if (!writer.ok()) return writer.status();
-  content = *std::move(writer);
-  snapshots = std::make_unique<target::SnapshotWriter>(*publication, target.id, target.compression_level);
+  {
+    const std::scoped_lock lock(mutex);  // whoever asks how far it is reads it too
+    content = *std::move(writer);
+  }
+  snapshot_objects = std::make_unique<target::SnapshotObjects>(*publication);
   if (options.log) {
     if (Status s = register_consumer(); !s.ok()) return s;
+    pin = redo::pin_segments(*options.log, 0);
     // What the log has lost is known before accounts are chosen for a full.
     if (Status s = archive(); !s.ok()) return s;
   }
@@ -348,357 +214,64 @@ Status Session::Impl::check_packs() const {
   return {};
 }
 
-// Before anything is read, so that the log keeps all that this session will refer to.
-Status Session::Impl::register_consumer() {
-  const std::string name = consumer_name(target.id);
-  const Result<std::vector<Consumer>> consumers = options.log->consumers();
-  if (!consumers.ok()) return consumers.status();
-  for (const Consumer& consumer : *consumers)
-    if (consumer.name == name) return {};
-  return options.log->set_consumer(name, 0);
-}
-
-Status Session::Impl::back_up_server_data() {
-  backup::AccountFailure failure;
-  ServerSource server(*options.source);
-  const backup::AccountContext context{server, nullptr, *content, options.settle_deadline,
-                                       [this](std::uint64_t, std::uint64_t bytes) { return tick(0, bytes); }};
-  Account account;
-  account.id = std::string(kServerAccount);
-  std::optional<backup::AccountSnapshot> snapshot = backup::read_account(context, account, failure);
-  if (!snapshot) {
-    if (failure.of_target || failure.status.code() == Code::cancelled) return failure.status;
-    record.info.error = base::cat("server data: ", failure.status.message());
-    return {};
+// From here on nothing goes that this session relies upon: whoever removes content sees that it runs, and of
+// which removals it knows (R12).
+Status Session::Impl::take_lease() {
+  Result<content::Lease> taken = target.content->lease();
+  if (!taken.ok()) return taken.status();
+  lease = *std::move(taken);
+  {
+    const std::scoped_lock lock(record_mutex);
+    record.known_lists = lease.lists;
   }
-  if (snapshot->state.items().empty()) return {};
-  SessionAccount entry;
-  entry.id = account.id;
-  if (Status s = write_account(*snapshot, entry); !s.ok()) return s;
-  record.server_data = std::move(record.snapshots.extract(account.id).mapped());
-  return {};
-}
-
-// Incarnations of the log from the present one back to its oldest known ancestor, and up to where each
-// counts.
-Session::Impl::Line Session::Impl::line_of_log(const redo::SegmentViews& archived) const {
-  Line line{{options.log->incarnation(), UINT64_MAX}};
-  Lsn limit = UINT64_MAX;
-  Continuation parent = options.log->continues().value_or(Continuation{});
-  while (!parent.parent.incarnation.is_none()) {
-    const Id128 incarnation = parent.parent.incarnation;
-    limit = std::min(limit, parent.parent.lsn);
-    if (!line.emplace(incarnation, limit).second) break;
-    parent = {};
-    for (const auto& view : archived)
-      if (view->header().incarnation == incarnation) parent = view->header().parent;
-  }
-  return line;
-}
-
-// The LSN from which the log can be read to its end without a hole, from the target and its directory.
-Result<Lsn> Session::Impl::beginning_of_log(const redo::SegmentViews& archived, const Line& line) const {
-  std::vector<std::pair<Lsn, Lsn>> stretches;
-  const auto add = [&](const redo::SegmentView& view) {
-    const auto limit = line.find(view.header().incarnation);
-    if (limit == line.end() || view.header().first_lsn > limit->second) return;
-    stretches.emplace_back(view.header().first_lsn, std::min(view.last_lsn(), limit->second));
-  };
-  for (const auto& view : archived) add(*view);
-  const Result<redo::SegmentViews> live = redo::views(*options.log);
-  if (!live.ok()) return live.status();
-  Lsn beginning = options.log->end() + 1;
-  for (const auto& view : *live) {
-    if (!view->is_complete()) beginning = std::min(beginning, view->header().first_lsn);
-    if (view->is_complete() && !unreadable_keys.contains(target::segment_key(view->header()))) add(*view);
-  }
-  std::sort(stretches.rbegin(), stretches.rend());
-  for (const auto& [first, last] : stretches)
-    if (first < beginning && last + 1 >= beginning) beginning = first;
-  return beginning;
-}
-
-// A full counts only if this log goes on from it; one of a log that was lost and not continued does not, nor
-// one before a segment that nobody can read any more.
-Status Session::Impl::find_fulls() {
-  std::vector<target::UnreadableSession> unreadable;
-  const Result<std::vector<target::RecordPointer>> sessions = target::published_sessions(target, &unreadable);
-  if (!sessions.ok()) return sessions.status();
-  for (const target::UnreadableSession& session : unreadable)
-    warn(session.why, base::cat("session ", session.label, " cannot be read and is passed over"));
-  Line line;
-  Lsn beginning = 0;
-  if (options.log) {
-    std::vector<TargetDamage> damages;
-    const Result<redo::SegmentViews> archived = target::archived_views(target, &damages);
-    if (!archived.ok()) return archived.status();
-    for (const TargetDamage& damage : damages)
-      warn(base::cat(damage.what, "; the redo log cannot replace it, so it is left as it is"));
-    line = line_of_log(*archived);
-    const Result<Lsn> found = beginning_of_log(*archived, line);
-    if (!found.ok()) return found.status();
-    beginning = *found;
-  }
-  for (const target::RecordPointer& session : *sessions) {
-    const auto limit = line.find(session->info.position.incarnation);
-    if (options.log && limit == line.end()) continue;
-    for (const SessionAccount& account : session->info.accounts) {
-      if (!account.full || account.status != AccountStatus::completed) continue;
-      known_accounts.insert(account.id);
-      if (!options.log || (account.consistent_at + 1 >= beginning && account.consistent_at <= limit->second))
-        with_full.insert(account.id);
-    }
-  }
-  if (options.kind == Kind::incremental && with_full.size() < known_accounts.size())
-    warn(base::cat("the redo log has a hole before LSN ", beginning,
-                   "; accounts without a full behind it get one now"));
-  return {};
-}
-
-Status Session::Impl::back_up_accounts() {
-  if (Status s = find_fulls(); !s.ok()) return s;
-  for (std::size_t i = 0; i < accounts.size(); ++i) {
-    SessionAccount& entry = record.info.accounts[i];
-    {
-      const std::scoped_lock lock(mutex);
-      progress.account_id = accounts[i].id;
-    }
-    last_heartbeat = {};  // look for an abort before each account
-    Status status = tick(0, 0);
-    if (status.ok()) {
-      entry.status = AccountStatus::in_progress;
-      status = back_up_account(accounts[i], entry);
-    }
-    if (status.code() == Code::cancelled) {
-      if (entry.status == AccountStatus::in_progress) {
-        entry.status = AccountStatus::error;
-        entry.error = "the session was aborted while this account was read";
-      }
-      return {};
-    }
-    if (!status.ok()) return status;
-    const std::scoped_lock lock(mutex);
-    ++progress.accounts_done;
-  }
-  if (options.accounts.empty()) note_vanished_accounts();
-  return {};
-}
-
-bool Session::Impl::refuses_account(const Account& account, SessionAccount& entry) const {
-  if (!options.log) return false;
-  for (const RedoLog::Unfinished& open : options.log->unfinished()) {
-    if (open.account_id != account.id || !open.is_rewind) continue;
-    entry.status = AccountStatus::error;
-    entry.error = "a restore of this account is under way or did not end";
-    return true;
-  }
-  return false;
-}
-
-Status Session::Impl::back_up_account(const Account& account, SessionAccount& entry) {
-  if (refuses_account(account, entry)) return {};
-  if (options.kind == Kind::incremental && with_full.contains(account.id)) {
-    settle_incremental(account, entry);
-    return {};
-  }
-  backup::AccountContext context{
-      *options.source, options.log, *content, options.settle_deadline,
-      [this](std::uint64_t messages, std::uint64_t bytes) { return tick(messages, bytes); }};
-  backup::AccountFailure failure;
-  std::optional<backup::AccountSnapshot> snapshot = backup::read_account(context, account, failure);
-  if (!snapshot) {
-    if (failure.of_target || failure.status.code() == Code::cancelled) return failure.status;
-    entry.status = AccountStatus::error;
-    entry.error = failure.status.message();
-    return {};
-  }
-  if (!snapshot->state.account()) {
-    entry.status = AccountStatus::completed;
-    entry.deleted = true;
-    return {};
-  }
-  return write_account(*snapshot, entry);
-}
-
-Status Session::Impl::write_account(backup::AccountSnapshot& snapshot, SessionAccount& entry) {
-  const FieldSet fields = options.source->fields();
-  SnapshotTally tally(*snapshots, target.digest_key, fields, contents);
-  snapshots->begin(entry.id);
-  if (Status s = snapshot.state.write(tally); !s.ok()) return s;
-  Result<target::SnapshotPlace> place = snapshots->end();
-  if (!place.ok()) return place.status();
-  record.snapshots[entry.id] = *std::move(place);
-  entry.full = true;
-  entry.fields = fields;
-  entry.digest = tally.digest();
-  entry.messages = tally.messages;
-  entry.bytes = tally.bytes;
-  entry.snapshot_at = snapshot.snapshot_at;
-  entry.redo_start = snapshot.redo_start;
-  entry.consistent_at = snapshot.consistent_at;
-  if (!snapshot.state.account()->address.empty()) entry.address = snapshot.state.account()->address;
-  entry.status = AccountStatus::completed;
-  return {};
-}
-
-// The log has the account's changes; all that is left is that none of those that have happened is missing.
-void Session::Impl::settle_incremental(const Account& account, SessionAccount& entry) {
-  Status status = options.source->barrier(account.id);
-  if (status.ok()) status = options.log->wait_for_open(account.id, options.settle_deadline);
-  entry.status = status.ok() ? AccountStatus::completed : AccountStatus::error;
-  entry.error = status.message();
-  if (status.ok()) entry.consistent_at = options.log->end();
-}
-
-// Accounts of earlier sessions that the store does not list any more: their end must be in the log too.
-void Session::Impl::note_vanished_accounts() {
-  if (!options.log) return;
-  for (const std::string& id : known_accounts) {
-    const bool listed =
-        std::any_of(accounts.begin(), accounts.end(), [&](const Account& a) { return a.id == id; });
-    if (!listed) warn(options.source->barrier(id), base::cat("account ", base::escape(id)));
-  }
+  return target.storage->put(status_key(), encode_status());
 }
 
 Status Session::Impl::tick(std::uint64_t messages, std::uint64_t bytes) {
-  Progress copy;
   {
     const std::scoped_lock lock(mutex);
     progress.messages_done += messages;
     progress.bytes_done += bytes;
-    progress.bytes_new = content->stats().bytes_new;
-    progress.now = target.clock->now();
-    copy = progress;
   }
-  if (options.progress) options.progress(copy);
-  if (std::chrono::steady_clock::now() - last_heartbeat >= kHeartbeatInterval) {
+  if (options.progress) options.progress(current_progress());
+  const std::unique_lock heartbeat(heartbeat_mutex, std::try_to_lock);
+  const auto now = std::chrono::steady_clock::now();
+  const bool mine = heartbeat.owns_lock();
+  if (mine && first_heartbeat == std::chrono::steady_clock::time_point{}) first_heartbeat = now;
+  if (mine && now - last_heartbeat >= heartbeat_interval(now - first_heartbeat)) {
+    last_heartbeat = now;
     if (Status s = target.storage->put(status_key(), encode_status()); !s.ok()) return s;
-    const std::string key = target::running_prefix(record.info.label) + std::string(target::kAbortFile);
-    if (target.storage->info(key).ok()) abort.cancel();
+    look_for_abort();
   }
   return abort.cancelled() ? Status(Code::cancelled, "the session was aborted") : Status();
 }
 
-// --- The redo log -------------------------------------------------------------------------------------
-
-Status Session::Impl::archive() {
-  if (Status s = options.log->roll(); !s.ok()) return s;
-  const Result<redo::SegmentViews> views = redo::views(*options.log);
-  if (!views.ok()) return views.status();
-  if (Status s = check_gap(*views); !s.ok()) return s;
-  const std::shared_ptr<redo::SegmentPin> pin = redo::pin_segments(*options.log, 0);
-  for (const auto& view : *views) {
-    if (!view->is_complete()) continue;
-    record.info.position.lsn = view->last_lsn();
-    if (abort.cancelled()) continue;  // the next session archives them
-    if (Status s = archive_one(*view, *views); !s.ok()) return s;
+// Whoever waits goes on telling that the session lives, and listens.
+Status Session::Impl::wait_for_pace(std::size_t bytes) {
+  using Clock = base::Pace::Clock;
+  constexpr Clock::duration kNap = std::chrono::milliseconds(50);
+  const Clock::time_point until = pace.paid_at(bytes, Clock::now());
+  for (Clock::time_point now = Clock::now(); now < until; now = Clock::now()) {
+    std::this_thread::sleep_for(std::min(until - now, kNap));
+    if (Status s = tick(0, 0); !s.ok()) return s;
   }
   return {};
 }
 
-// Damage of one segment, here or there, is told and does not end the session: a full behind it is whole.
-Status Session::Impl::archive_one(const redo::SegmentView& view, const redo::SegmentViews& all) {
-  const redo::SegmentHeader& header = view.header();
-  const std::string key = target::segment_key(header);
-  if (archived_keys.contains(key) || unreadable_keys.contains(key)) return {};
-  target::ArchiveInto into{*target.storage, *content, target.id, target.compression_level};
-  into.unreadable = [this](std::string_view account_id, const ContentRef& wanted, const Status& why) {
-    return store_lost_content(account_id, wanted, why);
-  };
-  Status there;
-  if (target.storage->info(key).ok()) {
-    there = check_archived(view, key);
-    if (there.ok()) archived_keys.insert(key);
-    if (there.code() != Code::damaged) return there;
-    into.replace = true;
-  }
-  const Result<std::vector<std::string>> touched = target::accounts_in(view);
-  if (touched.status().code() == Code::damaged) {
-    unreadable_keys.insert(key);
-    readable_until = std::min(readable_until, header.first_lsn - 1);
-    warn(touched.status(), base::cat("segment ", header.sequence,
-                                     " of the redo log is not archived and stays where it is, "
-                                     "'redo verify' names what is lost"));
-    return {};
-  }
-  if (!touched.ok()) return touched.status();
-  if (Status s = target::archive_segment(view, all, into); !s.ok()) return s;
-  archived_keys.insert(key);
-  if (into.replace) {
-    warn(there, "the damaged segment is archived again");
-    const std::scoped_lock lock(target.mutex);
-    target.archived.erase(key);
-    return {};
-  }
-  if (record.info.first_sequence == 0) record.info.first_sequence = header.sequence;
-  record.info.last_sequence = header.sequence;
-  for (const std::string& id : *touched) {
-    if (record.info.find(id) || !options.accounts.empty()) continue;
-    SessionAccount entry;  // an account that is in the log and no more in the store
-    entry.id = id;
-    entry.address = id;
-    entry.status = AccountStatus::completed;
-    entry.deleted = true;
-    record.info.accounts.push_back(std::move(entry));
-  }
-  touched_accounts.insert(touched->begin(), touched->end());
-  return {};
+backup::AccountContext Session::Impl::context_of(MailSource& source, RedoLog* log, bool counts_messages) {
+  return {.source = source,
+          .log = log,
+          .content = *content,
+          .settle_deadline = options.settle_deadline,
+          .tick = [this, counts_messages](
+                      std::uint64_t messages,
+                      std::uint64_t bytes) { return tick(counts_messages ? messages : 0, bytes); },
+          .pace = [this](std::size_t bytes) { return wait_for_pace(bytes); }};
 }
 
-// `damaged` if the archived form cannot be read throughout, `diverged` if it is another segment (R5).
-Status Session::Impl::check_archived(const redo::SegmentView& view, const std::string& key) const {
-  const auto archived = target::open_archived_segment(target.storage, key, target.id);
-  if (!archived.ok()) return archived.status();
-  if (Status s = target::accounts_in(**archived).status(); !s.ok()) return s;
-  return target::check_same_segment(view, **archived, key);
-}
-
-// Content that is damaged in the log is mostly still where it was delivered to.
-Status Session::Impl::store_lost_content(std::string_view account_id, const ContentRef& wanted,
-                                         const Status& why) {
-  if (read_for_content.emplace(account_id).second) {
-    ServerSource server(*options.source);
-    MailSource& source = account_id == kServerAccount ? server : *options.source;
-    const backup::AccountContext context{
-        source, options.log, *content, options.settle_deadline,
-        [this](std::uint64_t, std::uint64_t bytes) { return tick(0, bytes); }};
-    Account account;
-    account.id = account_id;
-    backup::AccountFailure failure;
-    const bool read = backup::read_account(context, account, failure).has_value();
-    if (!read && (failure.of_target || failure.status.code() == Code::cancelled)) return failure.status;
-  }
-  const Result<bool> has = content->has(wanted);
-  if (!has.ok()) return has.status();
-  warn(why, base::cat("content of account ", base::escape(account_id), " is damaged in the redo log",
-                      *has ? " and was read from the store instead"
-                           : " and not in the store; states that need it cannot be restored"));
-  return {};
-}
-
-// Segments that are neither here nor archived would leave a hole that no later full can hide.
-Status Session::Impl::check_gap(const redo::SegmentViews& views) const {
-  if (views.empty() || options.kind == Kind::full) return {};
-  const redo::SegmentHeader& oldest = views.front()->header();
-  // By name: whether it can be read does not matter here.
-  const std::string some_key = target::segment_key(oldest);
-  const std::size_t directory = some_key.rfind('/') + 1;
-  std::uint64_t newest = 0;
-  const Status listed =
-      target.storage->list(some_key.substr(0, directory), [&](const ObjectInfo& object) -> Status {
-        newest = std::max(newest, redo::sequence_of_name(object.key.substr(directory)).value_or(0));
-        return {};
-      });
-  if (!listed.ok()) return listed;
-  if (newest == 0 || oldest.sequence <= newest + 1) return {};
-  // A segment without records, which a crash leaves, may have gone before anybody archived it.
-  const std::string newest_key = target::segment_key(oldest.log, oldest.incarnation, newest);
-  const auto last = target::open_archived_segment(target.storage, newest_key, target.id);
-  if (last.ok() && (*last)->last_lsn() + 1 >= oldest.first_lsn) return {};
-  return Status(Code::damaged,
-                base::cat("segments ", newest + 1, " to ", oldest.sequence - 1,
-                          " of the redo log are neither in the log's directory nor in the target"),
-                "run a full session; states between the last session and it cannot be restored");
+void Session::Impl::look_for_abort() {
+  const std::string key = target::running_prefix(record.info.label) + std::string(target::kAbortFile);
+  if (target.storage->info(key).ok()) abort.cancel();
 }
 
 // --- Ending -------------------------------------------------------------------------------------------
@@ -712,8 +285,8 @@ void Session::Impl::summarize() {
                        : completed > 0 ? SessionStatus::partial
                                        : SessionStatus::failed;
   if (abort.cancelled() && !whole) record.info.error = "the session was aborted";
-  // An incremental lists only what it touched, so that it does not grow with the store (R13).
-  if (options.kind == Kind::incremental)
+  // Only a full lists all; the others what they touched, so that they do not grow with the store (R13).
+  if (options.kind != Kind::full)
     std::erase_if(all, [&](const SessionAccount& account) {
       return account.status == AccountStatus::completed && !account.full &&
              !touched_accounts.contains(account.id);
@@ -723,7 +296,9 @@ void Session::Impl::summarize() {
 
 Status Session::Impl::publish() {
   if (Status s = content->flush(); !s.ok()) return s;
-  if (Status s = snapshots->finish(); !s.ok()) return s;
+  if (Status s = target.content->check_lease(lease, contents); !s.ok()) return s;
+  for (const auto& writer : idle_writers)
+    if (Status s = writer->finish(); !s.ok()) return s;
   const std::vector<Digest> sorted(contents.begin(), contents.end());
   const Bytes ids = target::encode_content_ids(sorted);
   if (Status s = publication->put(target::kContentIdsFile, ids); !s.ok()) return s;
@@ -745,8 +320,9 @@ void Session::Impl::tidy_up() {
   warn(target.storage->remove(prefix + std::string(target::kAbortFile)), "sessions_tmp");
   warn(target.storage->remove(status_key()), "sessions_tmp");
   if (!options.log || abort.cancelled()) return;
+  pin.reset();
   const Lsn consumed = std::min(record.info.position.lsn, readable_until);
-  warn(options.log->set_consumer(consumer_name(target.id), consumed), "redo log");
+  warn(options.log->set_consumer(consumer_name(), consumed), "redo log");
   const Result<std::uint64_t> removed = options.log->remove_consumed(options.keep_segments_for);
   warn(removed.status(), "redo log");
 }
@@ -818,10 +394,7 @@ Result<SessionInfo> Session::wait() {
   return *impl_->result;
 }
 
-Progress Session::progress() const {
-  const std::scoped_lock lock(impl_->mutex);
-  return impl_->progress;
-}
+Progress Session::progress() const { return impl_->current_progress(); }
 
 void Session::abort() noexcept { impl_->abort.cancel(); }
 

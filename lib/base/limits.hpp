@@ -79,7 +79,60 @@ inline constexpr std::size_t kMaxRecipeDepth = 4;
 inline constexpr std::size_t kFrameCacheBytes = 16u << 20;
 inline constexpr std::size_t kMaxCachedFrameBytes = 1u << 20;
 
+/// The same while accounts are restored. Mail that many received lies with the first of them, so each of the
+/// others reads frames from all over the packs: the more are kept, the fewer are decompressed again.
+inline constexpr std::size_t kRestoreFrameBytes = 128u << 20;
+
 /// A writer that nobody flushes syncs and enters what it has after so many packs, to remember less.
 inline constexpr std::size_t kMaxUnflushedPacks = 8;
+
+/// A list of unreferenced packs: 16 bytes each, a million of them, which are 32 TiB of packs.
+inline constexpr std::uint64_t kMaxPackListBytes = 16u << 20;
+
+/// What scrypt may be asked for by a file of a target: twice the default's memory, so that there is a step
+/// up, and nothing that a mail server could not spare. Less than the minimum protects no passphrase.
+inline constexpr std::uint64_t kMaxScryptBytes = 256u << 20;
+inline constexpr std::uint8_t kMaxScryptP = 4;
+inline constexpr std::uint8_t kMinScryptLog2N = 10;
+
+/// A key object holds a few hundred bytes for each holder.
+inline constexpr std::uint64_t kMaxKeyObjectBytes = 1u << 20;
+
+/// Servers, administrators and passphrases of one target. Opening one with a passphrase tries each
+/// passphrase, at half a second of work.
+inline constexpr std::size_t kMaxKeyHolders = 1000;
+inline constexpr std::size_t kMaxPassphrases = 16;
+
+/// Key objects of one target: each is a change that somebody made by hand. All are read at every opening.
+inline constexpr std::size_t kMaxKeyObjects = 10'000;
+
+/// A key file is three short lines.
+inline constexpr std::uint64_t kMaxKeyFileBytes = 4096;
+
+/// A link of a chain of sessions is 200 bytes and a label.
+inline constexpr std::uint64_t kMaxLinkBytes = 4096;
+
+/// Entries of an archive that is imported: each takes some 200 bytes of memory. Sixteen million messages are
+/// more than any mail server gives one person.
+inline constexpr std::uint64_t kMaxArchiveEntries = 16u << 20;
+
+/// Names of entries: what a path of the system may have.
+inline constexpr std::size_t kMaxEntryNameBytes = 4096;
+
+/// An archive that decompresses to more than so many times its size, beyond the first gibibyte, is a bomb:
+/// mail shrinks to a third, a folder of copies of one message to a hundredth.
+inline constexpr std::uint64_t kMaxArchiveExpansion = 1000;
+inline constexpr std::uint64_t kFreeArchiveBytes = 1u << 30;
+
+/// A line of an archive's JSON is a record of some hundred bytes, but a host may keep data of its own in one;
+/// the description names every account.
+inline constexpr std::size_t kMaxArchiveLineBytes = 64u << 20;
+inline constexpr std::size_t kMaxArchiveDescriptionBytes = 64u << 20;
+
+/// A line "From " of an mbox. One that is longer is none.
+inline constexpr std::size_t kMaxFromLineBytes = 1000;
+
+/// What an import tells of what it passed over; how many more is told too.
+inline constexpr std::size_t kMaxArchiveNotes = 100;
 
 }  // namespace restante::base

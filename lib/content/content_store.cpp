@@ -5,11 +5,13 @@
 #include <mutex>
 
 #include "base/text.hpp"
+#include "content/collect.hpp"
 #include "content/content_verify.hpp"
 #include "content/content_writer.hpp"
 #include "content/pack_index.hpp"
 #include "content/part_store.hpp"
 #include "content/stored_reader.hpp"
+#include "content/unreferenced_list.hpp"
 
 namespace restante::content {
 namespace {
@@ -35,11 +37,21 @@ class Store final : public ContentStore {
   explicit Store(std::shared_ptr<PartStore> parts) : parts_(std::move(parts)) {}
 
   Result<std::unique_ptr<ContentReader>> open(const ContentRef& content) override {
-    const Result<std::vector<Location>> places = parts_->catalog().find(content.digest);
+    const Result<std::vector<Location>> places = parts_->catalog().find(parts_->id_of(content.digest));
     if (!places.ok()) return places.status();
     if (places->empty()) return not_stored(content);
-    return read_stored(parts_, content);
+    return read_stored(parts_, {parts_->id_of(content.digest), content.size});
   }
+
+  Result<std::optional<ReadPlace>> place_of(const ContentRef& content) override {
+    const Result<std::vector<Location>> places = parts_->catalog().find(parts_->id_of(content.digest));
+    if (!places.ok()) return places.status();
+    if (places->empty()) return std::optional<ReadPlace>();
+    const Location& first = places->front();
+    return std::optional(ReadPlace{first.pack, first.part.frame, first.part.offset});
+  }
+
+  void keep_frames(std::size_t bytes) override { parts_->keep_frames(bytes); }
 
   Result<bool> has(const ContentRef& content) override {
     return parts_->has(content, PartStore::Need::readable);
@@ -48,7 +60,20 @@ class Store final : public ContentStore {
   Result<std::unique_ptr<ContentWriter>> writer() override { return make_writer(parts_); }
 
   Status refresh() override { return take_inventory(false); }
-  Status rebuild() override { return take_inventory(true); }
+
+  Result<CatalogCounts> rebuild() override {
+    if (Status taken = take_inventory(true); !taken.ok()) return taken;
+    const Result<std::vector<catalog::KnownPack>> known = parts_->catalog().packs();
+    if (!known.ok()) return known.status();
+    CatalogCounts counts;
+    for (const catalog::KnownPack& pack : *known) {
+      ++counts.packs;
+      counts.parts += pack.parts;
+    }
+    const std::scoped_lock lock(mutex_);
+    counts.unreadable = unreadable_packs_;
+    return counts;
+  }
 
   Result<std::vector<PackWarning>> check_ends() override {
     if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
@@ -61,7 +86,7 @@ class Store final : public ContentStore {
     for (const StoredPack& pack : *stored) {
       const catalog::KnownPack* const entry = find(*known, pack.id);
       if (entry == nullptr || entry->trust == catalog::Trust::damaged) continue;
-      const Status sound = check_pack_end(parts_->storage(), parts_->options().target_id, pack);
+      const Status sound = check_pack_end(parts_->storage(), parts_->site(), pack);
       if (sound.ok() || sound.code() == Code::not_found) continue;  // removed meanwhile
       if (!is_of_the_pack(sound)) return sound;
       damaged.push_back(pack.id);
@@ -71,9 +96,59 @@ class Store final : public ContentStore {
     return warnings;
   }
 
-  Result<ContentVerification> verify(bool read_data) override {
+  Result<std::vector<Id128>> lists() override { return find_lists(parts_->storage()); }
+
+  Result<Collection> mark(DigestSet& references) override {
     if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
-    return verify_packs(*parts_, read_data);
+    const Result<Marked> marked = mark_packs(*parts_, references);
+    if (!marked.ok()) return marked.status();
+    // Writers of this process need not wait for their next refresh.
+    if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+    return Collection{marked->list, 0, 0, marked->repacked};
+  }
+
+  Result<Collection> sweep(DigestSet& references, const std::vector<Id128>& lists) override {
+    if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+    const Result<Swept> swept = sweep_packs(*parts_, references, lists);
+    if (!swept.ok()) return swept.status();
+    if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+    return Collection{{}, swept->packs, swept->bytes, 0};
+  }
+
+  Result<Lease> lease() override {
+    if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+    Lease lease;
+    {
+      const std::scoped_lock lock(mutex_);
+      for (const UnreferencedList& list : heeded_) lease.lists.push_back(list.id);
+    }
+    const Result<std::vector<StoredPack>> stored = list_packs(parts_->storage());
+    if (!stored.ok()) return stored.status();
+    for (const StoredPack& pack : *stored) lease.packs.push_back(pack.id);
+    return lease;
+  }
+
+  Status check_lease(const Lease& lease, const std::set<Digest>& contents) override {
+    const Result<Lease> now = this->lease();
+    if (!now.ok()) return now.status();
+    const auto includes = [](const std::vector<Id128>& all, const std::vector<Id128>& some) {
+      return std::includes(all.begin(), all.end(), some.begin(), some.end());
+    };
+    if (includes(lease.lists, now->lists) && includes(now->packs, lease.packs)) return {};
+    for (const Digest& id : contents) {
+      const Result<bool> there = parts_->has_part(id, PartStore::Need::readable);
+      if (!there.ok()) return there.status();
+      if (!*there)
+        return Status(Code::not_durable,
+                      base::cat("content ", id.to_string(), " was removed from the target"),
+                      "the session was held up and taken for gone; begin it again");
+    }
+    return {};
+  }
+
+  Result<ContentVerification> verify(const ReadExtent& extent) override {
+    if (Status refreshed = refresh(); !refreshed.ok()) return refreshed;
+    return verify_packs(*parts_, extent);
   }
 
  private:
@@ -89,6 +164,45 @@ class Store final : public ContentStore {
   // entries of each stay until the new ones are written: readers notice nothing.
   Status take_inventory(bool anew) {
     const std::scoped_lock lock(mutex_);
+    // Lists first: of one that was carried out meanwhile the packs are gone too.
+    Result<std::vector<UnreferencedList>> lists = read_lists();
+    if (!lists.ok()) return lists.status();
+    heed(*lists, heeded_);
+    if (Status taken = take_inventory_of_packs(anew); !taken.ok()) return taken;
+    heeded_ = *std::move(lists);
+    heed(heeded_, {});
+    return {};
+  }
+
+  // One that cannot be read now and could before still counts: a session said that it knows it.
+  Result<std::vector<UnreferencedList>> read_lists() {
+    const Result<std::vector<Id128>> ids = find_lists(parts_->storage());
+    if (!ids.ok()) return ids.status();
+    std::vector<UnreferencedList> lists;
+    for (const Id128& id : *ids) {
+      const auto known = std::find_if(heeded_.begin(), heeded_.end(),
+                                      [&](const UnreferencedList& list) { return list.id == id; });
+      if (known != heeded_.end()) {
+        lists.push_back(*known);
+        continue;
+      }
+      Result<UnreferencedList> list = read_list(parts_->storage(), parts_->options().target_id, id);
+      if (!list.ok() && !is_of_the_pack(list.status())) return list.status();
+      if (list.ok()) lists.push_back(*std::move(list));
+    }
+    return lists;
+  }
+
+  void heed(const std::vector<UnreferencedList>& lists, const std::vector<UnreferencedList>& more) {
+    std::vector<Id128> packs;
+    for (const std::vector<UnreferencedList>* each : {&lists, &more})
+      for (const UnreferencedList& list : *each)
+        packs.insert(packs.end(), list.packs.begin(), list.packs.end());
+    std::sort(packs.begin(), packs.end());
+    parts_->distrust(std::move(packs));
+  }
+
+  Status take_inventory_of_packs(bool anew) {
     // In this order: a pack that a writer enters in between is in neither list or in the second one.
     const Result<std::vector<catalog::KnownPack>> known = parts_->catalog().packs();
     if (!known.ok()) return known.status();
@@ -124,14 +238,16 @@ class Store final : public ContentStore {
   // A pack that cannot be read is left out; it must not keep anybody from the others.
   Status enter(const std::vector<StoredPack>& packs, bool durable, bool anew) {
     unreadable_ = 0;
+    unreadable_packs_.clear();
     for (const StoredPack& stored : packs) {
       catalog::Pack pack;
       pack.id = stored.id;
       pack.trust = durable ? catalog::Trust::durable : catalog::Trust::unsynced;
-      const Id128& target = parts_->options().target_id;
-      Result<Index> index = read_index(parts_->storage(), target, stored);
+      Result<Index> index = read_index(parts_->storage(), parts_->site(), stored);
+      if (is_of_the_pack(index.status()) && index.status().code() != Code::not_found)
+        unreadable_packs_.push_back({pack_key(stored.id), index.status().message()});
       if (index.status().code() == Code::damaged) {
-        index = salvage_index(parts_->storage(), target, stored);
+        index = salvage_index(parts_->storage(), parts_->site(), stored);
         pack.trust = catalog::Trust::damaged;
       }
       if (!index.ok() && !is_of_the_pack(index.status())) return index.status();
@@ -161,8 +277,10 @@ class Store final : public ContentStore {
   }
 
   const std::shared_ptr<PartStore> parts_;
-  std::mutex mutex_;  // one inventory at a time
+  std::mutex mutex_;                      // one inventory at a time
+  std::vector<UnreferencedList> heeded_;  // by id
   std::atomic<std::size_t> unreadable_{0};
+  std::vector<PackWarning> unreadable_packs_;  // at the last inventory
 };
 
 }  // namespace

@@ -5,12 +5,15 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "base/wire.hpp"
 #include "content/pack_index.hpp"
 #include "content/stored_reader.hpp"
 #include "crypto/crypto.hpp"
 
 namespace restante::content {
 namespace {
+
+constexpr std::size_t kHeaderAndEnvelope = kPackHeaderBytes + crypto::kEnvelopeBytes;
 
 // Something of the storage that says nothing about the pack: the caller should try again.
 bool is_failure_of_storage(const Status& status) {
@@ -20,12 +23,13 @@ bool is_failure_of_storage(const Status& status) {
 
 class Verifier {
  public:
-  Verifier(PartStore& store, bool read_data) : store_(store), read_data_(read_data) {}
+  Verifier(PartStore& store, const ReadExtent& extent) : store_(store), extent_(extent) {}
 
   Result<ContentVerification> run() {
     store_.forget_frames();
     const Result<std::vector<StoredPack>> packs = list_packs(store_.storage());
     if (!packs.ok()) return packs.status();
+    choose(*packs);
     for (const StoredPack& pack : *packs) {
       if (Status checked = check_pack(pack); !checked.ok()) return checked;
     }
@@ -47,33 +51,51 @@ class Verifier {
     damage.what += what;
   }
 
+  // So many of them that a draw by `seed` puts first.
+  void choose(const std::vector<StoredPack>& packs) {
+    std::vector<std::pair<Digest, Id128>> drawn;
+    for (const StoredPack& pack : packs) {
+      Bytes lot;
+      base::ByteWriter writer(lot);
+      writer.u64(extent_.seed);
+      writer.raw(pack.id);
+      drawn.emplace_back(crypto::sha256(lot), pack.id);
+    }
+    std::sort(drawn.begin(), drawn.end());
+    const std::size_t count = (drawn.size() * std::min(extent_.percent, 100u) + 99) / 100;
+    for (std::size_t i = 0; i < count; ++i) chosen_.insert(drawn[i].second);
+    result_.packs_read = count;
+  }
+
+  [[nodiscard]] bool reads(const Id128& pack) const { return chosen_.contains(pack); }
+
   Status check_pack(const StoredPack& pack) {
     ++result_.packs;
     result_.bytes += pack.size;
-    Result<Index> index = read_index(store_.storage(), store_.options().target_id, pack);
+    Result<Index> index = read_index(store_.storage(), store_.site(), pack);
     if (is_failure_of_storage(index.status())) return index.status();
     if (index.status().code() == Code::not_found) return {};  // removed meanwhile
     if (!index.ok()) {
       report(pack.id, index.status().message());
       without_index_.insert(pack.id);
-      index = salvage_index(store_.storage(), store_.options().target_id, pack);
+      index = salvage_index(store_.storage(), store_.site(), pack);
       if (is_failure_of_storage(index.status())) return index.status();
       if (!index.ok()) return {};
       report(pack.id, base::cat("its frames tell of ", index->parts.size(), " parts"));
     }
     result_.contents += index->parts.size();
-    return read_data_ ? check_frames(pack, *index) : check_beginning(pack);
+    return reads(pack.id) ? check_frames(pack, *index) : check_beginning(pack);
   }
 
   Status check_beginning(const StoredPack& pack) {
-    const Result<Bytes> header = store_.storage().get_range(pack_key(pack.id), 0, kPackHeaderBytes);
+    const Result<Bytes> header = store_.storage().get_range(pack_key(pack.id), 0, kHeaderAndEnvelope);
     if (is_failure_of_storage(header.status())) return header.status();
     check_header(pack, header.ok() ? *header : Bytes());
     return {};
   }
 
   void check_header(const StoredPack& pack, ByteView header) {
-    const Status sound = check_pack_header({store_.options().target_id, pack.id}, header);
+    const Status sound = check_pack_header(store_.site(), pack.id, header);
     if (!sound.ok()) report(pack.id, sound.message());
   }
 
@@ -81,12 +103,19 @@ class Verifier {
     const Result<Bytes> bytes = store_.storage().get(pack_key(pack.id), base::kMaxPackBytes);
     if (is_failure_of_storage(bytes.status())) return bytes.status();
     if (!bytes.ok()) return {};
-    check_header(pack, ByteView(*bytes).first(std::min(bytes->size(), kPackHeaderBytes)));
+    check_header(pack, ByteView(*bytes).first(std::min(bytes->size(), kHeaderAndEnvelope)));
+    const Result<std::shared_ptr<FrameOpener>> opener = open_frames(store_.storage(), store_.site(), pack.id);
+    if (is_failure_of_storage(opener.status())) return opener.status();
+    if (!opener.ok()) {
+      report(pack.id, opener.status().message());
+      for (const Part& part : index.parts) suspects_[part.id].insert(pack.id);
+      return {};
+    }
     std::vector<std::vector<Part>> parts(index.frames.size());
     for (const Part& part : index.parts) parts[part.frame].push_back(part);
     for (std::uint32_t i = 0; i < index.frames.size(); ++i) {
       if (parts[i].empty()) continue;  // a gap in what was salvaged
-      const Status sound = check_frame(pack, i, index.frames[i], parts[i], *bytes);
+      const Status sound = check_frame(pack, **opener, i, index.frames[i], parts[i], *bytes);
       if (sound.ok()) continue;
       report(pack.id, base::cat("frame ", i, ": ", sound.message()));
       for (const Part& part : parts[i]) suspects_[part.id].insert(pack.id);
@@ -94,7 +123,7 @@ class Verifier {
     return {};
   }
 
-  Status check_frame(const StoredPack& pack, std::uint32_t number, const Frame& frame,
+  Status check_frame(const StoredPack& pack, FrameOpener& opener, std::uint32_t number, const Frame& frame,
                      const std::vector<Part>& parts, ByteView bytes) const {
     const auto damaged = [](std::string_view what) { return Status(Code::damaged, std::string(what)); };
     if (frame.offset > bytes.size()) return damaged("it is beyond the end");
@@ -105,21 +134,22 @@ class Verifier {
         block->stored.size() != frame.stored || block->raw != frame.raw) {
       return damaged("it is another than the index says");
     }
-    const Result<Bytes> raw = open_block(*block, base::kMaxContentFrameBytes);
+    const Result<Bytes> raw = opener.open(*block, frame.offset);
     if (!raw.ok()) return raw.status();
     const Result<FrameTable> table = decode_frame_table(*raw);
     if (!table.ok()) return table.status();
     return check_parts(*table, parts, *raw) ? Status() : damaged("its parts are others than the index says");
   }
 
-  static bool check_parts(const FrameTable& table, const std::vector<Part>& parts, ByteView raw) {
+  bool check_parts(const FrameTable& table, const std::vector<Part>& parts, ByteView raw) const {
     if (table.parts.size() != parts.size()) return false;
     std::uint32_t offset = table.data_offset;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const Part& part = parts[i];
       const FramePart& told = table.parts[i];
       if (part.kind != told.kind || part.length != told.length || part.offset != offset) return false;
-      const Digest id = told.kind == kBytesPart ? crypto::sha256(raw.subspan(offset, told.length)) : told.id;
+      const Digest id =
+          told.kind == kBytesPart ? store_.id_of(crypto::sha256(raw.subspan(offset, told.length))) : told.id;
       if (part.id != id) return false;
       offset += told.length;
     }
@@ -151,8 +181,9 @@ class Verifier {
     });
   }
 
-  // A recipe is lost with any of its parts. A missing part is reported with the recipe, a damaged one with
-  // the pack that holds it.
+  // A recipe is lost with any of its parts. A damaged part is reported with the pack that holds it. That one
+  // is missing is no damage of any pack: a removal takes parts of content that nothing names, and a power cut
+  // may take them before anything names the recipe. Whoever names it reports that it is not there.
   Status check_recipe(const Location& place) {
     const Digest& id = place.part.id;
     const Result<Recipe> recipe = store_.load_recipe(id);
@@ -164,6 +195,7 @@ class Verifier {
     }
     bool whole = true;
     for (const Segment& segment : recipe->segments) {
+      if (!segment.names_part()) continue;
       for (auto& [pack, lost] : lost_) {
         if (!lost.contains(segment.part)) continue;
         whole = false;
@@ -172,12 +204,10 @@ class Verifier {
       const Result<bool> there = store_.has_part(segment.part, PartStore::Need::readable);
       if (!there.ok()) return there.status();
       if (*there) continue;
-      if (whole)
-        report(place.pack, base::cat("content ", id.to_string(), " lacks part ", segment.part.to_string()));
       lost_[place.pack].insert(id);
       whole = false;
     }
-    return whole && read_data_ ? check_content(place, recipe->size) : Status();
+    return whole && reads(place.pack) ? check_content(place, recipe->size) : Status();
   }
 
   Status check_content(const Location& place, std::uint64_t size) {
@@ -203,11 +233,11 @@ class Verifier {
     std::vector<Id128> damaged;
     for (const auto& [id, damage] : damages_) damaged.push_back(id);
     if (Status marked = store_.catalog().mark(damaged, catalog::Trust::damaged); !marked.ok()) return marked;
-    if (!read_data_) return {};
+    if (chosen_.empty()) return {};
     const Result<std::vector<catalog::KnownPack>> known = store_.catalog().packs();
     if (!known.ok()) return known.status();
     for (const catalog::KnownPack& pack : *known) {
-      if (pack.trust != catalog::Trust::damaged || damages_.contains(pack.id)) continue;
+      if (pack.trust != catalog::Trust::damaged || damages_.contains(pack.id) || !reads(pack.id)) continue;
       if (Status trusted = trust_again(packs, pack.id); !trusted.ok()) return trusted;
     }
     return {};
@@ -219,14 +249,15 @@ class Verifier {
     const auto found =
         std::find_if(packs.begin(), packs.end(), [&](const StoredPack& p) { return p.id == id; });
     if (found == packs.end()) return {};
-    Result<Index> index = read_index(store_.storage(), store_.options().target_id, *found);
+    Result<Index> index = read_index(store_.storage(), store_.site(), *found);
     if (!index.ok()) return is_failure_of_storage(index.status()) ? index.status() : Status();
     const catalog::Pack pack{id, catalog::Trust::unsynced, std::move(index->frames), std::move(index->parts)};
     return store_.catalog().replace({&pack, 1});
   }
 
   PartStore& store_;
-  const bool read_data_;
+  const ReadExtent extent_;
+  std::set<Id128> chosen_;
   ContentVerification result_;
   std::map<Id128, PackDamage> damages_;
   std::map<Id128, std::set<Digest>> lost_;
@@ -236,8 +267,8 @@ class Verifier {
 
 }  // namespace
 
-Result<ContentVerification> verify_packs(PartStore& store, bool read_data) {
-  return Verifier(store, read_data).run();
+Result<ContentVerification> verify_packs(PartStore& store, const ReadExtent& extent) {
+  return Verifier(store, extent).run();
 }
 
 }  // namespace restante::content

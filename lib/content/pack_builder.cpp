@@ -2,85 +2,66 @@
 
 namespace restante::content {
 
-PackBuilder::PackBuilder(const PackIdentity& identity, Compressor& compressor, std::size_t frame_bytes)
-    : identity_(identity),
-      compressor_(compressor),
-      frame_bytes_(frame_bytes),
-      bytes_(encode_header(identity)) {}
+PackBuilder::PackBuilder(const Id128& id, PackSeal seal)
+    : id_(id), seal_(std::move(seal)), bytes_(encode_header(seal_.header())) {
+  index_.envelope.assign(seal_.envelope().begin(), seal_.envelope().end());
+  bytes_.insert(bytes_.end(), index_.envelope.begin(), index_.envelope.end());
+}
 
-void PackBuilder::add(std::uint8_t kind, const Digest& id, ByteView bytes) {
-  if (!open_parts_.empty() && open_data_.size() + bytes.size() > frame_bytes_) close_frame();
-  open_data_.insert(open_data_.end(), bytes.begin(), bytes.end());
-  open_parts_.push_back({kind, id, static_cast<std::uint32_t>(bytes.size())});
+Result<std::unique_ptr<PackBuilder>> PackBuilder::make(const PackIdentity& identity,
+                                                       const crypto::ObjectSealer& sealer) {
+  Result<PackSeal> seal = PackSeal::make(sealer, identity);
+  if (!seal.ok()) return seal.status();
+  return std::unique_ptr<PackBuilder>(new PackBuilder(identity.pack, std::move(*seal)));
+}
+
+Status PackBuilder::append(const ClosedFrame& frame) {
+  const auto number = static_cast<std::uint32_t>(index_.frames.size());
+  const auto offset = static_cast<std::uint32_t>(bytes_.size());
+  Block block;
+  block.kind = BlockKind::frame;
+  block.number = number;
+  block.raw = frame.raw;
+  block.compressed = frame.compressed;
+  block.stored = frame.stored;
+  const Result<PackSeal::Stored> stored = seal_.append(bytes_, block);
+  if (!stored.ok()) return stored.status();
+  index_.frames.push_back({offset, stored->size, frame.raw, stored->crc});
+  for (Part part : frame.parts) {
+    part.frame = number;
+    index_.parts.push_back(part);
+  }
+  return {};
 }
 
 std::size_t PackBuilder::size_bound() const {
-  constexpr std::size_t kIndexBytesAPart = 64;
-  constexpr std::size_t kTableBytesAPart = 48;
-  return bytes_.size() + open_data_.size() + open_parts_.size() * kTableBytesAPart +
-         part_count() * kIndexBytesAPart + 3 * kBlockHeaderBytes + kPackFooterBytes;
+  constexpr std::size_t kIndexBytesAPart = 64;  // a frame of its own at worst
+  constexpr std::size_t kIndexSeal = 2 * crypto::kEnvelopeBytes + crypto::kSealBytes;
+  return bytes_.size() + part_count() * kIndexBytesAPart + 2 * kBlockHeaderBytes + kIndexSeal +
+         kPackFooterBytes;
 }
 
-void PackBuilder::close_frame() {
-  if (open_parts_.empty()) return;
-  Bytes raw = encode_frame_table(open_parts_);
-  const auto number = static_cast<std::uint32_t>(index_.frames.size());
-  auto offset = static_cast<std::uint32_t>(raw.size());
-  for (const FramePart& part : open_parts_) {
-    index_.parts.push_back({part.id, part.kind, number, offset, part.length});
-    offset += part.length;
-  }
-  raw.insert(raw.end(), open_data_.begin(), open_data_.end());
-  append_block(BlockKind::frame, number, raw);
-  open_data_.clear();
-  open_parts_.clear();
-}
-
-void PackBuilder::append_block(BlockKind kind, std::uint32_t number, ByteView raw) {
-  const Bytes compressed = compressor_.compress(raw);
-  Block block;
-  block.kind = kind;
-  block.number = number;
-  block.raw = static_cast<std::uint32_t>(raw.size());
-  block.compressed = compressed.size() < raw.size();  // images and archives stay as they are
-  block.stored = block.compressed ? ByteView(compressed) : raw;
-  const Bytes encoded = encode_block(identity_, bytes_.size(), block);
-  if (kind == BlockKind::frame) {
-    const Result<Block> written = decode_block(identity_, bytes_.size(), encoded);
-    index_.frames.push_back({static_cast<std::uint32_t>(bytes_.size()),
-                             static_cast<std::uint32_t>(block.stored.size()), block.raw, written->crc});
-  }
-  bytes_.insert(bytes_.end(), encoded.begin(), encoded.end());
-}
-
-PackBuilder::Mark PackBuilder::mark() {
-  close_frame();
-  return {bytes_.size(), index_.frames.size(), index_.parts.size()};
-}
-
-std::vector<Digest> PackBuilder::roll_back(const Mark& mark) {
-  close_frame();
-  std::vector<Digest> taken;
-  for (std::size_t i = mark.parts; i < index_.parts.size(); ++i) taken.push_back(index_.parts[i].id);
-  bytes_.resize(mark.bytes);
-  index_.frames.resize(mark.frames);
-  index_.parts.resize(mark.parts);
-  return taken;
-}
-
-PackBuilder::Finished PackBuilder::finish() {
-  close_frame();
+Result<PackBuilder::Finished> PackBuilder::finish(Compressor& compressor) {
   Footer footer;
-  footer.identity = identity_;
+  footer.header = seal_.header();
   footer.index_offset = static_cast<std::uint32_t>(bytes_.size());
   footer.frames = static_cast<std::uint32_t>(index_.frames.size());
   footer.parts = static_cast<std::uint32_t>(index_.parts.size());
-  append_block(BlockKind::index, footer.frames, encode_index(index_));
+  const Bytes raw = encode_index(index_);
+  const Bytes smaller = compressor.compress(raw);
+  Block block;
+  block.kind = BlockKind::index;
+  block.number = footer.frames;
+  block.raw = static_cast<std::uint32_t>(raw.size());
+  block.compressed = smaller.size() < raw.size();
+  block.stored = block.compressed ? ByteView(smaller) : ByteView(raw);
+  const Result<PackSeal::Stored> stored = seal_.append(bytes_, block);
+  if (!stored.ok()) return stored.status();
   footer.index_length = static_cast<std::uint32_t>(bytes_.size()) - footer.index_offset;
   footer.pack_length = bytes_.size() + kPackFooterBytes;
   const Bytes encoded = encode_footer(footer);
   bytes_.insert(bytes_.end(), encoded.begin(), encoded.end());
-  return {std::move(bytes_), std::move(index_)};
+  return Finished{std::move(bytes_), std::move(index_)};
 }
 
 }  // namespace restante::content

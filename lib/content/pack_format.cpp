@@ -19,33 +19,33 @@ constexpr std::string_view kPackSuffix = ".pack";
 constexpr std::uint8_t kStoredCodec = 0;
 constexpr std::uint8_t kZstdCodec = 1;
 constexpr std::size_t kCheckedBlockHeaderBytes = 20;
+constexpr std::uint32_t kSealedFeature = 1;
 constexpr std::size_t kCheckedFooterBytes = 108;
 constexpr std::size_t kFrameEntryBytes = 16;
 constexpr std::size_t kPartEntryBytes = 48;
 
 bool is_text(ByteView bytes, std::string_view text) { return as_text(bytes) == text; }
 
-std::uint32_t block_crc(const PackIdentity& identity, std::uint64_t offset, ByteView header,
-                        ByteView stored) {
+Bytes place_of(const PackIdentity& identity, std::uint64_t offset) {
   Bytes place;
   base::ByteWriter writer(place);
   writer.raw(identity.target);
   writer.raw(identity.pack);
   writer.u64(offset);
-  return base::crc32c(stored, base::crc32c(header, base::crc32c(place)));
+  return place;
 }
 
-// The fields behind the magic, once the checksum holds.
-Status check_header_fields(base::ByteReader& reader) {
-  const std::uint16_t version = reader.u16();
-  const std::uint16_t length = reader.u16();
-  const std::uint32_t required = reader.u32();
-  if (version != kPackVersion || required != 0) {
-    return Status(Code::unsupported,
-                  base::cat("the pack has version ", version, " and required features ", required),
-                  "a newer version of restante may read it");
-  }
-  return length == kPackHeaderBytes ? Status() : damaged("the pack's header has another length");
+std::uint32_t block_crc(const PackIdentity& identity, std::uint64_t offset, ByteView header,
+                        ByteView stored) {
+  return base::crc32c(stored, base::crc32c(header, base::crc32c(place_of(identity, offset))));
+}
+
+void write_block_fields(base::ByteWriter& writer, const Block& block, std::size_t stored) {
+  writer.raw(as_bytes(block.kind == BlockKind::frame ? kFrameMagic : kIndexMagic));
+  writer.u32(block.number);
+  writer.u32(static_cast<std::uint32_t>(stored));
+  writer.u32(block.raw);
+  writer.u32(block.compressed ? kZstdCodec : kStoredCodec);
 }
 
 }  // namespace
@@ -62,41 +62,49 @@ Result<Id128> pack_of_key(std::string_view key) {
   return Status(Code::invalid_argument, base::cat(base::escape(key), " is not the key of a pack"));
 }
 
-Bytes encode_header(const PackIdentity& identity) {
+Bytes encode_header(const PackHeader& header) {
   Bytes out;
   base::ByteWriter writer(out);
   writer.raw(as_bytes(kMagic));
   writer.u16(kPackVersion);
-  writer.u16(kPackHeaderBytes);
-  writer.u32(0);  // required features
-  writer.raw(identity.target);
-  writer.raw(Id128{});  // key
-  writer.raw(identity.pack);
+  writer.u16(static_cast<std::uint16_t>(header.length()));
+  writer.u32(header.key.is_none() ? 0 : kSealedFeature);
+  writer.raw(header.identity.target);
+  writer.raw(header.key);
+  writer.raw(header.identity.pack);
   writer.u32(0);  // optional features
   writer.u64(0);
   writer.u32(base::crc32c(out));
   return out;
 }
 
-Result<PackIdentity> decode_header(ByteView header) {
-  base::ByteReader reader(header);
+Result<PackHeader> decode_header(ByteView bytes) {
+  base::ByteReader reader(bytes);
   const ByteView magic = reader.raw(kMagic.size());
-  if (header.size() != kPackHeaderBytes || !is_text(magic, kMagic)) return damaged("the pack has no header");
-  const ByteView crc = header.subspan(kPackHeaderBytes - 4);
-  if (base::ByteReader(crc).u32() != base::crc32c(header.first(kPackHeaderBytes - 4))) {
+  if (bytes.size() != kPackHeaderBytes || !is_text(magic, kMagic)) return damaged("the pack has no header");
+  const ByteView crc = bytes.subspan(kPackHeaderBytes - 4);
+  if (base::ByteReader(crc).u32() != base::crc32c(bytes.first(kPackHeaderBytes - 4))) {
     return damaged("the checksum of the pack's header is wrong");
   }
-  if (Status fields = check_header_fields(reader); !fields.ok()) return fields;
-  PackIdentity identity;
-  identity.target = reader.id();
-  const Id128 key = reader.id();
-  identity.pack = reader.id();
-  if (!key.is_none()) return Status(Code::unsupported, "the pack is encrypted");
-  return identity;
+  const std::uint16_t version = reader.u16();
+  const std::uint16_t length = reader.u16();
+  const std::uint32_t required = reader.u32();
+  if (version != kPackVersion || (required & ~kSealedFeature) != 0) {
+    return Status(Code::unsupported,
+                  base::cat("the pack has version ", version, " and required features ", required),
+                  "a newer version of restante may read it");
+  }
+  PackHeader header;
+  header.identity.target = reader.id();
+  header.key = reader.id();
+  header.identity.pack = reader.id();
+  if (length != header.length() || header.key.is_none() != (required == 0))
+    return damaged("the pack's header does not add up");
+  return header;
 }
 
 Bytes encode_footer(const Footer& footer) {
-  Bytes out = encode_header(footer.identity);
+  Bytes out = encode_header(footer.header);
   base::ByteWriter writer(out);
   writer.u32(footer.index_offset);
   writer.u32(footer.index_length);
@@ -117,18 +125,18 @@ Result<Footer> decode_footer(ByteView bytes) {
   if (crc.u32() != base::crc32c(bytes.first(kCheckedFooterBytes))) {
     return damaged("the checksum of the pack's footer is wrong");
   }
-  Result<PackIdentity> identity = decode_header(bytes.first(kPackHeaderBytes));
-  if (!identity.ok()) return identity.status();
+  const Result<PackHeader> header = decode_header(bytes.first(kPackHeaderBytes));
+  if (!header.ok()) return header.status();
   base::ByteReader reader(bytes.subspan(kPackHeaderBytes));
   Footer footer;
-  footer.identity = *identity;
+  footer.header = *header;
   footer.index_offset = reader.u32();
   footer.index_length = reader.u32();
   footer.frames = reader.u32();
   footer.parts = reader.u32();
   footer.pack_length = reader.u64();
   const std::uint64_t end = std::uint64_t{footer.index_offset} + footer.index_length + kPackFooterBytes;
-  if (footer.index_offset < kPackHeaderBytes || footer.index_length < kBlockHeaderBytes ||
+  if (footer.index_offset < footer.header.length() || footer.index_length < kBlockHeaderBytes ||
       footer.pack_length > base::kMaxPackBytes || end != footer.pack_length ||
       footer.parts > base::kMaxPackParts || footer.frames > footer.parts) {
     return damaged("the pack's footer does not add up");
@@ -136,17 +144,22 @@ Result<Footer> decode_footer(ByteView bytes) {
   return footer;
 }
 
-Bytes encode_block(const PackIdentity& identity, std::uint64_t offset, Block block) {
-  Bytes out;
-  base::ByteWriter writer(out);
-  writer.raw(as_bytes(block.kind == BlockKind::frame ? kFrameMagic : kIndexMagic));
-  writer.u32(block.number);
-  writer.u32(static_cast<std::uint32_t>(block.stored.size()));
-  writer.u32(block.raw);
-  writer.u32(block.compressed ? kZstdCodec : kStoredCodec);
-  writer.u32(block_crc(identity, offset, out, block.stored));
+std::uint32_t append_block(Bytes& pack, const PackIdentity& identity, const Block& block) {
+  const std::size_t offset = pack.size();
+  base::ByteWriter writer(pack);
+  write_block_fields(writer, block, block.stored.size());
+  const std::uint32_t crc = block_crc(identity, offset, ByteView(pack).subspan(offset), block.stored);
+  writer.u32(crc);
   writer.raw(block.stored);
-  return out;
+  return crc;
+}
+
+Bytes seal_context(const PackIdentity& identity, std::uint64_t offset, const Block& block,
+                   std::size_t stored) {
+  Bytes context = place_of(identity, offset);
+  base::ByteWriter writer(context);
+  write_block_fields(writer, block, stored);
+  return context;
 }
 
 Result<Block> decode_block(const PackIdentity& identity, std::uint64_t offset, ByteView bytes) {
@@ -237,6 +250,7 @@ Bytes encode_index(const Index& index) {
     writer.u32(part.length);
     writer.u32(part.kind);
   }
+  writer.raw(index.envelope);
   return out;
 }
 
@@ -244,12 +258,13 @@ Result<Index> decode_index(ByteView raw, const Footer& footer) {
   base::ByteReader reader(raw);
   const std::uint32_t frames = reader.u32();
   const std::uint32_t parts = reader.u32();
+  const std::size_t envelope_bytes = footer.header.length() - kPackHeaderBytes;
   if (frames != footer.frames || parts != footer.parts ||
-      reader.remaining() != frames * kFrameEntryBytes + parts * kPartEntryBytes) {
+      reader.remaining() != frames * kFrameEntryBytes + parts * kPartEntryBytes + envelope_bytes) {
     return damaged("the pack's index has another length than its footer says");
   }
   Index index;
-  std::uint64_t end = kPackHeaderBytes;
+  std::uint64_t end = footer.header.length();
   for (std::uint32_t i = 0; i < frames; ++i) {
     const Frame frame{reader.u32(), reader.u32(), reader.u32(), reader.u32()};
     if (frame.offset != end || frame.raw > base::kMaxContentFrameBytes) {
@@ -273,6 +288,8 @@ Result<Index> decode_index(ByteView raw, const Footer& footer) {
     }
     index.parts.push_back(part);
   }
+  const ByteView envelope = reader.raw(envelope_bytes);
+  index.envelope.assign(envelope.begin(), envelope.end());
   return index;
 }
 

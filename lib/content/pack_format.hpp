@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "catalog/catalog.hpp"
+#include "crypto/sealer.hpp"
 
 namespace restante::content {
 
@@ -24,6 +25,9 @@ inline constexpr std::size_t kPackFooterBytes = 120;
 /// Part kinds.
 inline constexpr std::uint8_t kBytesPart = 0;
 inline constexpr std::uint8_t kRecipePart = 1;
+
+/// Frames of recipes are closed before they are larger: who looks whether content is there reads them alone.
+inline constexpr std::size_t kRecipeFrameBytes = 64u << 10;
 
 /// What a frame begins with.
 inline constexpr std::string_view kFrameMagic = "RFRM";
@@ -45,12 +49,22 @@ struct PackIdentity {
   bool operator==(const PackIdentity&) const = default;
 };
 
-[[nodiscard]] Bytes encode_header(const PackIdentity& identity);
-/// Whose pack it says it is. `damaged`, or `unsupported` for a later version, a required feature or a key.
-[[nodiscard]] Result<PackIdentity> decode_header(ByteView header);
+struct PackHeader {
+  PackIdentity identity;
+  /// To whom its frames are sealed; none for a pack without encryption.
+  Id128 key{};
+  bool operator==(const PackHeader&) const = default;
+  /// With the envelope that follows the header of a sealed pack: where the first frame begins.
+  [[nodiscard]] std::size_t length() const {
+    return kPackHeaderBytes + (key.is_none() ? 0 : crypto::kEnvelopeBytes);
+  }
+};
+[[nodiscard]] Bytes encode_header(const PackHeader& header);
+/// Whose pack it says it is. `damaged`, or `unsupported` for a later version or a required feature.
+[[nodiscard]] Result<PackHeader> decode_header(ByteView header);
 
 struct Footer {
-  PackIdentity identity;
+  PackHeader header;
   std::uint32_t index_offset = 0;
   std::uint32_t index_length = 0;  // of the whole block
   std::uint32_t frames = 0;
@@ -70,11 +84,16 @@ struct Block {
   std::uint32_t crc = 0;
   ByteView stored;
 };
-/// Where the block begins in its pack is a part of its checksum.
-[[nodiscard]] Bytes encode_block(const PackIdentity& identity, std::uint64_t offset, Block block);
+/// Appends the block to the bytes of its pack and answers the checksum, which covers the place.
+std::uint32_t append_block(Bytes& pack, const PackIdentity& identity, const Block& block);
+/// What is authenticated with a sealed block: its place and what its header says before the checksum,
+/// `stored` being the bytes that will stand behind that.
+[[nodiscard]] Bytes seal_context(const PackIdentity& identity, std::uint64_t offset, const Block& block,
+                                 std::size_t stored);
 /// Reads the block that `bytes` begins with; `damaged` also for a wrong checksum.
 [[nodiscard]] Result<Block> decode_block(const PackIdentity& identity, std::uint64_t offset, ByteView bytes);
-/// What was stored in it; `damaged` unless it is exactly as long as the block says, at most `limit`.
+/// What was stored in a block without a seal; `damaged` unless it is exactly as long as the block says, at
+/// most `limit`.
 [[nodiscard]] Result<Bytes> open_block(const Block& block, std::size_t limit);
 
 /// A part as the table at the beginning of a frame tells it.
@@ -93,6 +112,8 @@ struct FrameTable {
 struct Index {
   std::vector<Frame> frames;
   std::vector<Part> parts;
+  /// Of the frames, once more: without it a sealed pack cannot be read. Empty for a pack that is not sealed.
+  Bytes envelope;
   bool operator==(const Index&) const = default;
 };
 [[nodiscard]] Bytes encode_index(const Index& index);

@@ -10,9 +10,12 @@
 namespace restante::content {
 namespace {
 
-Status check_identity(const PackIdentity& found, const PackIdentity& expected) {
-  if (found.target != expected.target) return damaged("the pack belongs to another target");
-  if (found.pack != expected.pack) return damaged("the pack has the name of another");
+Status check_identity(const PackHeader& found, const Site& site, const Id128& pack) {
+  if (found.identity.target != site.target) return damaged("the pack belongs to another target");
+  if (found.identity.pack != pack) return damaged("the pack has the name of another");
+  if (found.key.is_none() == site.sealer.encrypts())
+    return damaged(found.key.is_none() ? "the pack is not encrypted, as all of this target are"
+                                       : "the pack is encrypted, in a target without keys");
   return {};
 }
 
@@ -23,28 +26,37 @@ Status check_size(const StoredPack& pack) {
 }
 
 // The footer, if it is the one of this pack at its length.
-Result<Footer> check_footer(ByteView bytes, const Id128& target, const StoredPack& pack) {
+Result<Footer> check_footer(ByteView bytes, const Site& site, const StoredPack& pack) {
   Result<Footer> footer = decode_footer(bytes);
   if (!footer.ok()) return footer;
-  if (Status own = check_identity(footer->identity, {target, pack.id}); !own.ok()) return own;
+  if (Status own = check_identity(footer->header, site, pack.id); !own.ok()) return own;
   if (footer->pack_length != pack.size) return damaged("the pack has another length than its footer says");
   return footer;
 }
 
 // Adds the parts of a frame as its own table tells them.
-Status salvage_frame(const Block& block, Index& index) {
-  const Result<Bytes> raw = open_block(block, base::kMaxContentFrameBytes);
+Status salvage_frame(const Site& site, FrameOpener& opener, const Block& block, std::uint64_t offset,
+                     Index& index) {
+  const Result<Bytes> raw = opener.open(block, offset);
   if (!raw.ok()) return raw.status();
   const Result<FrameTable> table = decode_frame_table(*raw);
   if (!table.ok()) return table.status();
-  std::uint32_t offset = table->data_offset;
+  std::uint32_t at = table->data_offset;
   for (const FramePart& part : table->parts) {
-    const Digest id =
-        part.kind == kBytesPart ? crypto::sha256(ByteView(*raw).subspan(offset, part.length)) : part.id;
-    index.parts.push_back({id, part.kind, block.number, offset, part.length});
-    offset += part.length;
+    const Digest id = part.kind == kBytesPart
+                          ? site.sealer.content_id(crypto::sha256(ByteView(*raw).subspan(at, part.length)))
+                          : part.id;
+    index.parts.push_back({id, part.kind, block.number, at, part.length});
+    at += part.length;
   }
   return {};
+}
+
+// What follows the header of a sealed pack.
+ByteView envelope_at(const Site& site, ByteView pack) {
+  if (!site.sealer.encrypts()) return {};
+  const ByteView behind = pack.subspan(std::min(pack.size(), kPackHeaderBytes));
+  return behind.first(std::min(behind.size(), crypto::kEnvelopeBytes));
 }
 
 std::size_t next_frame(ByteView pack, std::size_t from) {
@@ -67,23 +79,23 @@ Result<std::vector<StoredPack>> list_packs(Storage& storage) {
   return packs;
 }
 
-Status check_pack_end(Storage& storage, const Id128& target, const StoredPack& pack) {
+Status check_pack_end(Storage& storage, const Site& site, const StoredPack& pack) {
   if (Status sized = check_size(pack); !sized.ok()) return sized;
   const Result<Bytes> footer =
       storage.get_range(pack_key(pack.id), pack.size - kPackFooterBytes, kPackFooterBytes);
-  return footer.ok() ? check_footer(*footer, target, pack).status() : footer.status();
+  return footer.ok() ? check_footer(*footer, site, pack).status() : footer.status();
 }
 
-Result<Index> read_index(Storage& storage, const Id128& target, const StoredPack& pack) {
+Result<Index> read_index(Storage& storage, const Site& site, const StoredPack& pack) {
   if (Status sized = check_size(pack); !sized.ok()) return sized;
   const std::string key = pack_key(pack.id);
   const std::uint64_t tail_bytes = std::min<std::uint64_t>(pack.size, base::kPackTailBytes);
   const std::uint64_t tail_offset = pack.size - tail_bytes;
   const Result<Bytes> tail = storage.get_range(key, tail_offset, tail_bytes);
   if (!tail.ok()) return tail.status();
-  const Result<Footer> footer = check_footer(ByteView(*tail).last(kPackFooterBytes), target, pack);
+  const Result<Footer> footer = check_footer(ByteView(*tail).last(kPackFooterBytes), site, pack);
   if (!footer.ok()) return footer.status();
-  const PackIdentity identity{target, pack.id};
+  const PackIdentity identity{site.target, pack.id};
 
   Bytes own_block;
   ByteView block_bytes;
@@ -98,22 +110,25 @@ Result<Index> read_index(Storage& storage, const Id128& target, const StoredPack
   const Result<Block> block = decode_block(identity, footer->index_offset, block_bytes);
   if (!block.ok()) return block.status();
   if (block->kind != BlockKind::index) return damaged("there is a frame where the index should be");
-  const Result<Bytes> raw = open_block(*block, base::kMaxPackIndexBytes);
+  const Result<Bytes> raw = open_index(site.sealer, identity, *block, footer->index_offset);
   if (!raw.ok()) return raw.status();
   return decode_index(*raw, *footer);
 }
 
-Result<Index> salvage_index(Storage& storage, const Id128& target, const StoredPack& pack) {
+Result<Index> salvage_index(Storage& storage, const Site& site, const StoredPack& pack) {
   const Result<Bytes> whole = storage.get(pack_key(pack.id), base::kMaxPackBytes);
   if (!whole.ok()) return whole.status();
-  const PackIdentity identity{target, pack.id};
+  const PackIdentity identity{site.target, pack.id};
   const ByteView bytes(*whole);
+  const Result<std::shared_ptr<FrameOpener>> opener =
+      FrameOpener::make(site.sealer, identity, envelope_at(site, bytes));
+  if (!opener.ok()) return opener.status();
   Index index;
   for (std::size_t at = next_frame(bytes, 0); at < bytes.size();) {
     const Result<Block> block = decode_block(identity, at, bytes.subspan(at));
     const bool sound =
         block.ok() && block->number >= index.frames.size() && block->number < base::kMaxPackParts;
-    if (!sound || !salvage_frame(*block, index).ok()) {
+    if (!sound || !salvage_frame(site, **opener, *block, at, index).ok()) {
       at = next_frame(bytes, at + 1);
       continue;
     }
@@ -127,9 +142,27 @@ Result<Index> salvage_index(Storage& storage, const Id128& target, const StoredP
   return index;
 }
 
-Status check_pack_header(const PackIdentity& identity, ByteView header) {
-  const Result<PackIdentity> found = decode_header(header);
-  return found.ok() ? check_identity(*found, identity) : found.status();
+Result<std::shared_ptr<FrameOpener>> open_frames(Storage& storage, const Site& site, const Id128& pack) {
+  const PackIdentity identity{site.target, pack};
+  if (!site.sealer.encrypts()) return FrameOpener::make(site.sealer, identity, {});
+  const std::string key = pack_key(pack);
+  const Result<Bytes> beginning = storage.get_range(key, 0, kPackHeaderBytes + crypto::kEnvelopeBytes);
+  if (!beginning.ok()) return beginning.status();
+  Result<std::shared_ptr<FrameOpener>> opener =
+      FrameOpener::make(site.sealer, identity, envelope_at(site, *beginning));
+  if (opener.status().code() != Code::damaged) return opener;
+  const Result<ObjectInfo> info = storage.info(key);
+  if (!info.ok()) return info.status();
+  const Result<Index> index = read_index(storage, site, {pack, info->size});
+  return index.ok() ? FrameOpener::make(site.sealer, identity, index->envelope) : opener;
+}
+
+Status check_pack_header(const Site& site, const Id128& pack, ByteView bytes) {
+  const Result<PackHeader> found = decode_header(bytes.first(std::min(bytes.size(), kPackHeaderBytes)));
+  if (!found.ok()) return found.status();
+  if (Status own = check_identity(*found, site, pack); !own.ok()) return own;
+  if (!site.sealer.can_open(crypto::Audience::content)) return {};
+  return FrameOpener::make(site.sealer, found->identity, envelope_at(site, bytes)).status();
 }
 
 }  // namespace restante::content

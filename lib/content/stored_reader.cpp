@@ -17,7 +17,7 @@ class StoredReader final : public ContentReader {
 
   Result<std::size_t> read(MutableByteView buffer) override {
     if (buffer.empty()) return std::size_t{0};
-    if (failure_.ok() && left_.empty() && !ended_) failure_ = load_next();
+    while (failure_.ok() && left_.empty() && !ended_) failure_ = load_next();
     if (!failure_.ok()) return failure_;
     const std::size_t size = std::min(buffer.size(), left_.size());
     std::copy_n(left_.begin(), size, buffer.begin());
@@ -36,38 +36,48 @@ class StoredReader final : public ContentReader {
     return Status(Code::damaged, base::cat("content ", content_.digest.to_string(), ' ', what));
   }
 
-  // Makes the next bytes ready, or finds the end.
+  // Goes one step on: makes bytes ready, enters or leaves a recipe, or finds the end.
   Status load_next() {
     if (!begun_) {
       begun_ = true;
       return enter(content_.digest, content_.size);
     }
-    while (!cursors_.empty() && cursors_.back().next == cursors_.back().recipe.segments.size()) {
-      cursors_.pop_back();
-    }
+    if (encoder_ && cursors_.size() == encoder_depth_) return end_lines();
     if (cursors_.empty()) {
       ended_ = true;
       return {};
     }
     Cursor& cursor = cursors_.back();
-    const Segment segment = cursor.recipe.segments[cursor.next++];
-    return enter(segment.part, segment.length);
+    if (cursor.next < cursor.recipe.segments.size()) return follow(cursor.recipe.segments[cursor.next++]);
+    cursors_.pop_back();
+    return {};
   }
 
-  // Goes into a part down to the first one with bytes.
-  Status enter(Digest id, std::uint64_t length) {
-    for (;;) {
-      Result<LoadedPart> part = store_->load(id);
-      if (!part.ok()) return missing_is_damage(part.status());
-      if (part->kind == kBytesPart) return deliver(std::move(*part), length);
-      Result<Recipe> recipe = decode_recipe(part->bytes);
-      if (!recipe.ok()) return recipe.status().with_context(base::cat("content ", id.to_string()));
-      if (recipe->size != length) return damaged("has another size than was recorded");
-      if (cursors_.size() == base::kMaxRecipeDepth) return damaged("is nested too deep");
-      id = recipe->segments.front().part;
-      length = recipe->segments.front().length;
-      cursors_.push_back({std::move(*recipe), 1});
+  Status follow(const Segment& segment) {
+    if (segment.kind == Segment::Kind::bytes) return deliver(segment.bytes);
+    if (segment.kind == Segment::Kind::base64) {
+      if (encoder_) return damaged("is base64 of base64");
+      shape_ = segment.shape;
+      encoder_.emplace(segment.shape);
+      encoder_depth_ = cursors_.size();
     }
+    return enter(Digest(segment.part), segment.part_length);
+  }
+
+  Status enter(const Digest& id, std::uint64_t length) {
+    Result<LoadedPart> part = store_->load(id);
+    if (!part.ok()) return missing_is_damage(part.status());
+    if (part->kind == kBytesPart) {
+      if (part->bytes.size() != length) return damaged("has another size than was recorded");
+      part_ = std::move(*part);
+      return deliver(part_.bytes);
+    }
+    Result<Recipe> recipe = decode_recipe(part->bytes);
+    if (!recipe.ok()) return recipe.status().with_context(base::cat("content ", id.to_string()));
+    if (recipe->size != length) return damaged("has another size than was recorded");
+    if (cursors_.size() == base::kMaxRecipeDepth) return damaged("is nested too deep");
+    cursors_.push_back({std::move(*recipe)});
+    return {};
   }
 
   // Content whose recipe is there and whose parts are not is damaged, not absent.
@@ -77,19 +87,33 @@ class StoredReader final : public ContentReader {
                   base::cat("content ", content_.digest.to_string(), " lacks a part: ", failure.message()));
   }
 
-  Status deliver(LoadedPart part, std::uint64_t length) {
-    if (part.bytes.size() != length) return damaged("has another size than was recorded");
-    // The store compared a part with its id; content of several parts is compared here as a whole.
-    if (!cursors_.empty()) {
-      whole_.update(part.bytes);
-      delivered_ += length;
-      if (delivered_ == content_.size && whole_.finish() != content_.digest) {
-        return damaged("has another digest than its id");
-      }
+  Status deliver(ByteView bytes) {
+    if (!encoder_) return give(bytes);
+    lines_.clear();
+    encoder_->encode(bytes, lines_);
+    return give(lines_);
+  }
+
+  Status end_lines() {
+    lines_.clear();
+    encoder_->finish(shape_.last_line_ended, lines_);
+    encoder_.reset();
+    return give(lines_);
+  }
+
+  // The store compared a part with its id; content of several parts is compared here as a whole, before its
+  // last bytes are given away.
+  Status give(ByteView bytes) {
+    left_ = bytes;
+    if (cursors_.empty()) {
+      ended_ = bytes.empty();
+      return {};
     }
-    part_ = std::move(part);
-    left_ = part_.bytes;
-    if (left_.empty()) ended_ = true;  // only empty content has an empty part
+    whole_.update(bytes);
+    given_ += bytes.size();
+    if (given_ < content_.size) return {};
+    if (given_ > content_.size || (!bytes.empty() && store_->id_of(whole_.finish()) != content_.digest))
+      return damaged("has another digest than its id");
     return {};
   }
 
@@ -100,9 +124,14 @@ class StoredReader final : public ContentReader {
   Status failure_;
   std::vector<Cursor> cursors_;
   LoadedPart part_;
-  ByteView left_;  // of it
+  // Of the base64 segment that is being followed, with the depth of its recipe.
+  std::optional<Base64LineEncoder> encoder_;
+  std::size_t encoder_depth_ = 0;
+  Base64Shape shape_;
+  Bytes lines_;
+  ByteView left_;  // of the part, the recipe or the lines
   crypto::Sha256 whole_;
-  std::uint64_t delivered_ = 0;
+  std::uint64_t given_ = 0;
 };
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "crypto/crypto.hpp"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -11,19 +10,15 @@
 
 #include <restante/content.hpp>
 
+#include "crypto/openssl.hpp"
+
 namespace restante {
 namespace crypto {
-namespace {
 
-constexpr std::size_t kBlockBytes = 64;
-
-// What OpenSSL answers here can fail for want of memory only: the algorithm was fetched before.
 void require(int answer) {
   if (answer != 1) throw std::bad_alloc();
 }
 
-// One library context for the process. Never freed, because threads of the host may still hash while the
-// process ends.
 OSSL_LIB_CTX* library_context() {
   static OSSL_LIB_CTX* const context = [] {
     OSSL_LIB_CTX* const made = OSSL_LIB_CTX_new();
@@ -32,6 +27,10 @@ OSSL_LIB_CTX* library_context() {
   }();
   return context;
 }
+
+namespace {
+
+constexpr std::size_t kBlockBytes = 64;
 
 // Fetched once: fetching costs more than hashing a short message.
 const EVP_MD* sha256_algorithm() {

@@ -1,8 +1,11 @@
 #include "os/inotify.hpp"
 
+#include <linux/magic.h>
 #include <poll.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -16,6 +19,10 @@
 namespace restante::os {
 namespace {
 
+// statfs(2); linux/magic.h lacks them.
+constexpr long kZfsMagic = 0x2fc12fc1;
+constexpr long kJfsMagic = 0x3153464a;
+
 Status limit_reached(const char* what, const char* name) {
   std::ifstream file(std::string("/proc/sys/fs/inotify/") + name);
   std::string value;
@@ -27,6 +34,15 @@ Status limit_reached(const char* what, const char* name) {
 }
 
 }  // namespace
+
+bool tells_all(int dirfd) noexcept {
+  constexpr std::array<long, 8> kLocal{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                       F2FS_SUPER_MAGIC, TMPFS_MAGIC,     OVERLAYFS_SUPER_MAGIC,
+                                       kZfsMagic,        kJfsMagic};
+  struct statfs about {};
+  if (::fstatfs(dirfd, &about) != 0) return false;
+  return std::find(kLocal.begin(), kLocal.end(), about.f_type) != kLocal.end();
+}
 
 Result<Inotify> Inotify::open() {
   Fd fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));

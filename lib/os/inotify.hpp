@@ -14,6 +14,10 @@
 
 namespace restante::os {
 
+/// Whether everything that happens on the file system of an open directory happens through this kernel, as
+/// far as is known: no for network file systems and for those of a kind that is not known.
+[[nodiscard]] bool tells_all(int dirfd) noexcept;
+
 /// One thread reads; any thread adds.
 class Inotify {
  public:

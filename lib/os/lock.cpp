@@ -88,6 +88,11 @@ Result<Fd> take_file(int dirfd, const std::string& name, std::string_view holder
   }
   if (answer != 0) return errno_status(errno, "lock", path_of(fd->get()));
   const std::string text = base::cat("process ", ::getpid(), " (", holder, ")");
+  // Who takes it again and again has said so already, and some file systems write out at once what was made
+  // anew.
+  Bytes said(text.size() + 1);
+  const Result<std::size_t> size = io.pread(fd->get(), said, 0);
+  if (size.ok() && as_text(ByteView(said).first(*size)) == text) return fd;
   Status noted = io.truncate(fd->get(), 0);
   if (noted.ok()) noted = write_all_at(io, fd->get(), as_bytes(text), 0);
   // Who it is is for messages only.

@@ -16,6 +16,8 @@ namespace {
 /// So much of a content is held in memory, so that what a recent segment has is not written again. What is
 /// larger is written while it is read.
 constexpr std::uint64_t kHeldContentBytes = 4u << 20;
+/// Most messages are small, and memory that nothing is read into costs its zeros all the same.
+constexpr std::size_t kFirstReadBytes = 16u << 10;
 
 // Fills the buffer or reads to the end.
 Result<std::size_t> read_full(ContentReader& content, MutableByteView buffer) {
@@ -27,6 +29,19 @@ Result<std::size_t> read_full(ContentReader& content, MutableByteView buffer) {
     filled += *got;
   }
   return filled;
+}
+
+// As much as there is, `most` at most.
+Result<Bytes> read_piece(ContentReader& content, std::size_t most) {
+  Bytes piece;
+  for (std::size_t room = std::min(most, kFirstReadBytes);; room = std::min(most, 4 * room)) {
+    const std::size_t filled = piece.size();
+    piece.resize(room);
+    const Result<std::size_t> size = read_full(content, MutableByteView(piece).subspan(filled));
+    if (!size.ok()) return size.status();
+    piece.resize(filled + *size);
+    if (piece.size() < room || room == most) return piece;
+  }
 }
 
 std::uint32_t crc_of(const redo::ContentSlot& slot) {
@@ -76,10 +91,9 @@ Result<ContentRef> RedoLog::Impl::put_content(std::string_view account_id, Conte
   std::uint64_t held_bytes = 0;
   Stream stream(*this, account_id);
   for (bool at_end = false; !at_end;) {
-    Bytes piece(piece_bytes);
-    const Result<std::size_t> size = read_full(content, piece);
-    if (!size.ok()) return size.status();
-    piece.resize(*size);
+    Result<Bytes> read = read_piece(content, piece_bytes);
+    if (!read.ok()) return read.status();
+    Bytes piece = std::move(*read);
     at_end = piece.size() < piece_bytes;
     sha256.update(piece);
     whole.size += piece.size();

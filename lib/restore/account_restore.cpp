@@ -1,12 +1,17 @@
 #include "restore/account_restore.hpp"
 
 #include <algorithm>
+#include <set>
 
+#include "base/parallel.hpp"
 #include "base/text.hpp"
 #include "target/target_impl.hpp"
 
 namespace restante::restore {
 namespace {
+
+// Contents that one thread reads in a row: those of a frame or two.
+constexpr std::size_t kContentsInARow = 32;
 
 class AccountRestore {
  public:
@@ -28,14 +33,15 @@ class AccountRestore {
     if (Status s = check_no_backup(); !s.ok()) return s;
     if (Status s = take_up_unfinished(); !s.ok()) return s;
     if (Status s = check_no_restore(0); !s.ok()) return s;
-    computed_ = compute(context_, job_.account, true);
+    computed_ = compute(context_, job_.account, Purpose::perform);
     if (!computed_.plan.failure.ok()) return computed_.plan.failure;
-    if (!job_.in_doubt && digest_of(computed_.operations) != job_.planned_operations)
-      return Status(
-          Code::busy,
-          base::cat("account ", base::escape(report_.into_id), " has changed since the plan was made"),
-          "make the plan again");
-    if (Status s = check_needed(); !s.ok()) return s;
+    if (Status s = check_planned(); !s.ok()) return s;
+    stages_ = context_.into.sink->traits().stages;
+    if (Status s = sort_needed(); !s.ok()) return s;
+    // A store that puts content aside reads it before it changes anything.
+    if (!stages_) {
+      if (Status s = check_needed(); !s.ok()) return s;
+    }
     if (computed_.operations.empty()) return nothing_to_do();
     if (!context_.log) return perform(nullptr);
     Result<Transaction> transaction = begin();
@@ -92,12 +98,71 @@ class AccountRestore {
     return {};
   }
 
-  [[nodiscard]] Status check_needed() const {
-    for (const ContentRef& content : computed_.needed) {
-      if (Status s = context_.contents->check(content); !s.ok())
-        return s.with_context("nothing was changed, because content cannot be read");
-    }
+  // What was shown is what is done, or what is done is shown.
+  [[nodiscard]] Status check_planned() {
+    if (job_.in_doubt || digest_of(computed_.operations) == job_.planned_operations) return {};
+    const AccountPlan& planned = job_.planned;
+    const AccountPlan& now = computed_.plan;
+    const bool is_same_state = context_.request.stop.newest() ||
+                               (now.position.lsn == planned.position.lsn && now.messages == planned.messages);
+    const bool is_same_kind = is_same_state && now.identity == planned.identity &&
+                              now.continuity == planned.continuity &&
+                              now.creates_account == planned.creates_account;
+    if (!context_.request.plan_again || !is_same_kind)
+      return Status(
+          Code::busy,
+          base::cat("account ", base::escape(report_.into_id), " has changed since the plan was made"),
+          "make the plan again");
+    report_.planned_again = now;
     return {};
+  }
+
+  // As they lie in the targets, so that a frame is decompressed once.
+  [[nodiscard]] Status sort_needed() {
+    std::vector<std::pair<Contents::Place, Need>> placed;
+    placed.reserve(computed_.needed.size());
+    for (const Need& need : computed_.needed) {
+      Result<Contents::Place> place = context_.contents->place_of(need.content);
+      if (!place.ok()) return place.status();
+      placed.emplace_back(*place, need);
+    }
+    std::stable_sort(placed.begin(), placed.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (std::size_t i = 0; i < placed.size(); ++i) computed_.needed[i] = placed[i].second;
+    return {};
+  }
+
+  // Calls `work` for everything that is needed, from several threads.
+  [[nodiscard]] Status for_each_need(const std::function<Status(const Need&)>& work) const {
+    const std::vector<Need>& needed = computed_.needed;
+    const std::size_t rows = (needed.size() + kContentsInARow - 1) / kContentsInARow;
+    const RestoreRequest& request = context_.request;
+    const Status done = base::run_in_parallel(request.workers, request.parallel, rows, [&](std::size_t row) {
+      const std::size_t end = std::min(needed.size(), (row + 1) * kContentsInARow);
+      for (std::size_t i = row * kContentsInARow; i < end; ++i)
+        if (Status s = work(needed[i]); !s.ok()) return s;
+      return Status();
+    });
+    return done;
+  }
+
+  [[nodiscard]] Status check_needed() const {
+    return for_each_need([&](const Need& need) { return context_.contents->check(need.content); })
+        .with_context("nothing was changed, because content cannot be read");
+  }
+
+  [[nodiscard]] Status stage_needed(SinkTransaction& sink) const {
+    return for_each_need([&](const Need& need) { return stage(need, sink); })
+        .with_context("nothing was changed, because content cannot be read");
+  }
+
+  [[nodiscard]] Status stage(const Need& need, SinkTransaction& sink) const {
+    const Result<std::unique_ptr<ContentReader>> reader = context_.contents->open(need.content);
+    if (!reader.ok()) return reader.status();
+    const Operation& operation = computed_.operations[need.operation];
+    if (const auto* put = std::get_if<MessagePut>(&operation))
+      return sink.stage(put->messages[need.element], **reader);
+    return sink.stage(std::get<ItemPut>(operation).item, **reader);
   }
 
   [[nodiscard]] Status nothing_to_do() {
@@ -134,8 +199,10 @@ class AccountRestore {
       if (transaction) static_cast<void>(transaction->abort(Sync::durable));
       return sink.status();
     }
-    Status done = apply_all(**sink);
-    if (done.ok()) done = (*sink)->commit();
+    const Status applied = stage_and_apply(**sink);
+    if (!applied.ok())
+      return stages_ ? take_back(**sink, transaction, applied) : give_up(**sink, transaction, applied);
+    const Status done = (*sink)->commit();
     if (!done.ok()) return give_up(**sink, transaction, done);
     report_.kept += computed_.plan.difference.messages.unchanged;
     if (!transaction) return {};
@@ -146,8 +213,20 @@ class AccountRestore {
     return {};
   }
 
-  [[nodiscard]] Status apply_all(SinkTransaction& sink) {
-    for (std::size_t i = 0; i < computed_.operations.size(); ++i) {
+  [[nodiscard]] Status stage_and_apply(SinkTransaction& sink) {
+    // Whose the files are is said by the account's record.
+    const std::size_t first =
+        !computed_.operations.empty() && std::holds_alternative<AccountPut>(computed_.operations.front()) ? 1
+                                                                                                          : 0;
+    if (Status s = apply_some(sink, 0, first); !s.ok()) return s;
+    if (stages_) {
+      if (Status s = stage_needed(sink); !s.ok()) return s;
+    }
+    return apply_some(sink, first, computed_.operations.size());
+  }
+
+  [[nodiscard]] Status apply_some(SinkTransaction& sink, std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
       std::vector<ElementOutcome> outcomes;
       const Operation& operation = computed_.operations[i];
       if (Status s = sink.apply(operation, *context_.contents, outcomes); !s.ok())
@@ -193,15 +272,20 @@ class AccountRestore {
     job_.tick(messages, bytes);
   }
 
+  // Nobody saw anything of it.
+  [[nodiscard]] Status take_back(SinkTransaction& sink, Transaction* transaction, const Status& why) {
+    sink.abort();
+    report_.created = report_.changed = report_.removed = report_.kept = 0;
+    if (transaction) static_cast<void>(transaction->abort(Sync::durable));
+    return why;
+  }
+
   // A store that cannot undo leaves the account in doubt: the begun transaction stays open and keeps backups
   // away from it until the restore is made again or rolled back.
   [[nodiscard]] Status give_up(SinkTransaction& sink, Transaction* transaction, const Status& why) {
+    if (context_.into.sink->traits().atomic) return take_back(sink, transaction, why);
     sink.abort();
     report_.created = report_.changed = report_.removed = report_.kept = 0;
-    if (context_.into.sink->traits().atomic) {
-      if (transaction) static_cast<void>(transaction->abort(Sync::durable));
-      return why;
-    }
     return Status(
         why.code(),
         base::cat("the restore of ", base::escape(report_.into_id), " stopped half way: ", why.message()),
@@ -211,6 +295,7 @@ class AccountRestore {
   const AccountJob& job_;
   const PlanContext& context_;
   ComputedAccount computed_;
+  bool stages_ = false;
   std::vector<Assigned> assigned_;
   AccountReport report_;
 };

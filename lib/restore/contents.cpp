@@ -21,6 +21,21 @@ Result<std::unique_ptr<ContentReader>> Contents::open(const ContentRef& content)
   return failure;
 }
 
+Result<Contents::Place> Contents::place_of(const ContentRef& content) const {
+  for (std::size_t i = 0; i < targets_.size(); ++i) {
+    const Result<std::optional<content::ReadPlace>> place =
+        TargetAccess::impl(targets_[i]).content->place_of(content);
+    if (!place.ok()) return place.status();
+    if (*place) return Place(i, **place);
+  }
+  return Place(targets_.size(), {});
+}
+
+void Contents::expect_much() const {
+  for (const BackupTarget& target : targets_)
+    TargetAccess::impl(target).content->keep_frames(base::kRestoreFrameBytes / targets_.size());
+}
+
 Result<bool> Contents::has(const ContentRef& content) {
   for (const BackupTarget& target : targets_) {
     Result<bool> has = TargetAccess::impl(target).content->has(content);

@@ -27,8 +27,8 @@ class Planner {
     result_.plan.into_address = account.address;
   }
 
-  [[nodiscard]] ComputedAccount run(bool look_at_live) {
-    result_.plan.failure = plan(look_at_live);
+  [[nodiscard]] ComputedAccount run(Purpose purpose) {
+    result_.plan.failure = plan(purpose);
     return std::move(result_);
   }
 
@@ -36,34 +36,35 @@ class Planner {
   [[nodiscard]] Status find_state() {
     if (Status s = choose_and_replay(); !s.ok()) return s;
     StateSink sink(recorded_);
-    return write_state(result_.state, sink);
+    return history::write_state(result_.state, sink);
   }
   [[nodiscard]] const MailboxState& recorded() const { return recorded_; }
 
  private:
-  [[nodiscard]] Status plan(bool look_at_live) {
+  [[nodiscard]] Status plan(Purpose purpose) {
     if (Status s = find_state(); !s.ok()) return came_later(s) ? Status() : s;
     describe_state();
     if (result_.plan.deleted_at_stop) return {};
     if (!context_.into.source && !context_.into.sink) return {};
     if (Status s = find_destination(); !s.ok()) return s;
-    if (!look_at_live) {
+    if (purpose == Purpose::show_state) {
       warn("an earlier restore of this account did not end; what this one changes is known when it begins");
       return {};
     }
     if (Status s = read_live(); !s.ok()) return s;
     if (Status s = decide_identity(); !s.ok()) return s;
     if (Status s = compare(); !s.ok()) return s;
-    return check_contents();
+    find_needed();
+    return purpose == Purpose::show ? check_contents() : Status();
   }
 
   [[nodiscard]] Status choose_and_replay() {
     const std::string& id = result_.plan.account_id;
     const Result<Full> full =
-        choose_full(context_.targets, context_.history, context_.stop, id, context_.request.label);
+        history::choose_full(context_.targets, context_.history, context_.stop, id, context_.request.label);
     if (!full.ok()) return full.status();
     const bool server_gone = context_.stop.newest && context_.request.in_doubt == InDoubt::forward;
-    Result<AccountState> state = replay(context_.history, *full, context_.stop, server_gone);
+    Result<AccountState> state = history::replay(context_.history, *full, context_.stop, server_gone);
     if (!state.ok()) return state.status();
     if (state->deleted && context_.named && !context_.request.skip_deleted_accounts) {
       // Asked for by name: as it was just before it was deleted (seed: "can also be used to restore deleted
@@ -74,9 +75,9 @@ class Planner {
       warn(base::cat("the account was deleted at LSN ", state->deleted_at,
                      "; it is restored as it was before"));
       const Result<Full> earlier =
-          choose_full(context_.targets, context_.history, before, id, context_.request.label);
+          history::choose_full(context_.targets, context_.history, before, id, context_.request.label);
       if (!earlier.ok()) return earlier.status();
-      state = replay(context_.history, *earlier, before, false);
+      state = history::replay(context_.history, *earlier, before, false);
       if (!state.ok()) return state.status();
     }
     result_.state = *std::move(state);
@@ -88,7 +89,7 @@ class Planner {
     const bool all = !context_.named || context_.request.skip_deleted_accounts;
     if (!all || !context_.request.label.empty() || no_state.code() != Code::not_found) return false;
     const Result<bool> later =
-        came_after(context_.targets, context_.history, context_.stop, result_.plan.account_id);
+        history::came_after(context_.targets, context_.history, context_.stop, result_.plan.account_id);
     if (!later.ok() || !*later) return false;
     result_.plan.deleted_at_stop = true;
     warn(base::cat("nothing tells of it at or before the time or position to restore to; ", no_state.hint()));
@@ -190,7 +191,7 @@ class Planner {
   [[nodiscard]] Status compare() {
     UsedBefore used{0, context_.made_at};
     if (result_.plan.identity == Identity::renew)
-      used.uidvalidity = highest_logged_uidvalidity(context_.history, result_.state.full);
+      used.uidvalidity = history::highest_logged_uidvalidity(context_.history, result_.state.full);
     const OwnAttributes own =
         context_.into.sink ? context_.into.sink->traits().own_attributes : OwnAttributes{};
     const MailboxState wanted = shape(recorded_, live_, result_.plan.identity, used, own);
@@ -211,36 +212,46 @@ class Planner {
     return {};
   }
 
-  // Content that the store does not have where it is needed.
+  void find_needed() {
+    for (std::size_t i = 0; i < result_.operations.size(); ++i) {
+      const Operation& operation = result_.operations[i];
+      if (const auto* put = std::get_if<MessagePut>(&operation)) {
+        for (std::size_t j = 0; j < put->messages.size(); ++j) {
+          const Message& message = put->messages[j];
+          const auto there = live_.messages().find({message.folder_id, message.id});
+          if (there != live_.messages().end() && there->second.content == message.content) continue;
+          need(message.content, i, j);
+        }
+      } else if (const auto* put_item = std::get_if<ItemPut>(&operation)) {
+        need(put_item->item.content, i, 0);
+      }
+    }
+  }
+
+  void need(const std::optional<ContentRef>& content, std::size_t operation, std::size_t element) {
+    if (!content) return;
+    result_.plan.bytes_to_write += content->size;
+    result_.needed.push_back({*content, operation, element});
+  }
+
+  [[nodiscard]] std::string name_of_object(const Need& need) const {
+    const Operation& operation = result_.operations[need.operation];
+    if (const auto* put = std::get_if<MessagePut>(&operation))
+      return base::cat("message ", base::escape(put->messages[need.element].id));
+    const Item& item = std::get<ItemPut>(operation).item;
+    return base::cat(base::escape(item.kind), " ", base::escape(item.id));
+  }
+
   [[nodiscard]] Status check_contents() {
     std::set<Digest> seen;
     std::uint64_t missing = 0;
     std::string example;
-    const auto need = [&](const std::optional<ContentRef>& content, const std::string& what) -> Status {
-      if (!content) return {};
-      result_.plan.bytes_to_write += content->size;
-      if (!seen.insert(content->digest).second) return {};
-      result_.needed.push_back(*content);
-      const Result<bool> has = context_.contents->has(*content);
+    for (const Need& need : result_.needed) {
+      if (!seen.insert(need.content.digest).second) continue;
+      const Result<bool> has = context_.contents->has(need.content);
       if (!has.ok()) return has.status();
-      if (*has) return {};
-      if (missing++ == 0) example = what;
-      return {};
-    };
-    for (const Operation& operation : result_.operations) {
-      Status status;
-      if (const auto* put = std::get_if<MessagePut>(&operation)) {
-        for (const Message& message : put->messages) {
-          const auto there = live_.messages().find({message.folder_id, message.id});
-          if (there != live_.messages().end() && there->second.content == message.content) continue;
-          status = need(message.content, base::cat("message ", base::escape(message.id)));
-          if (!status.ok()) return status;
-        }
-      } else if (const auto* put_item = std::get_if<ItemPut>(&operation)) {
-        const Item& item = put_item->item;
-        status = need(item.content, base::cat(base::escape(item.kind), " ", base::escape(item.id)));
-      }
-      if (!status.ok()) return status;
+      if (*has) continue;
+      if (missing++ == 0) example = name_of_object(need);
     }
     if (missing == 0) return {};
     return Status(
@@ -259,8 +270,8 @@ class Planner {
 
 }  // namespace
 
-ComputedAccount compute(const PlanContext& context, const TargetAccount& account, bool look_at_live) {
-  return Planner(context, account).run(look_at_live);
+ComputedAccount compute(const PlanContext& context, const TargetAccount& account, Purpose purpose) {
+  return Planner(context, account).run(purpose);
 }
 
 Result<std::vector<Operation>> state_of(const PlanContext& context, const TargetAccount& account) {

@@ -8,11 +8,16 @@
 
 #include <restante/restore_plan.hpp>
 
-#include "restore/account_state.hpp"
+#include "history/account_state.hpp"
+#include "history/history.hpp"
 #include "restore/contents.hpp"
-#include "restore/history.hpp"
 
 namespace restante::restore {
+
+using history::AccountState;
+using history::Full;
+using history::History;
+using history::ResolvedStop;
 
 // What all accounts of a plan share.
 struct PlanContext {
@@ -29,19 +34,37 @@ struct PlanContext {
   std::unique_ptr<Contents> contents;
 };
 
+// An element of an operation whose content the store does not have where it is needed: of a MessagePut or an
+// ItemPut.
+struct Need {
+  ContentRef content;
+  std::size_t operation = 0;
+  std::size_t element = 0;
+};
+
 struct ComputedAccount {
   AccountPlan plan;
   AccountState state;
   // In the order in which they will be performed.
   std::vector<Operation> operations;
-  // Contents that the store will need.
-  std::vector<ContentRef> needed;
+  // In the order of the operations.
+  std::vector<Need> needed;
 };
 
-// The plan of one account; what keeps it from being restored is in `plan.failure`. `look_at_live` false: the
-// live store is not asked, and there is no difference (an account that an earlier restore left in doubt).
+// What a plan is computed for.
+enum class Purpose {
+  // To be shown, for an account that an earlier restore left in doubt: the live store is not asked, and there
+  // is no difference.
+  show_state,
+  // To be shown: looks whether all content is there.
+  show,
+  // To be done: content is about to be read anyway.
+  perform,
+};
+
+// The plan of one account; what keeps it from being restored is in `plan.failure`.
 [[nodiscard]] ComputedAccount compute(const PlanContext& context, const TargetAccount& account,
-                                      bool look_at_live);
+                                      Purpose purpose);
 
 // A sorted snapshot of the state at the stop.
 [[nodiscard]] Result<std::vector<Operation>> state_of(const PlanContext& context,

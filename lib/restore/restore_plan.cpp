@@ -1,7 +1,9 @@
 #include <restante/restore_plan.hpp>
 
 #include <algorithm>
+#include <mutex>
 
+#include "base/parallel.hpp"
 #include "base/text.hpp"
 #include "restore/account_restore.hpp"
 #include "restore/planner.hpp"
@@ -15,8 +17,9 @@ struct RestorePlan::Impl {
   std::vector<AccountPlan> plans;
   // Of each account's operations, to notice that the live store went on.
   std::vector<Digest> digests;
-  std::vector<bool> in_doubt;
+  std::vector<char> in_doubt;  // not of bool: threads write neighbours
 
+  void plan_accounts();
   [[nodiscard]] Result<std::size_t> index_of(std::string_view account_id) const {
     for (std::size_t i = 0; i < plans.size(); ++i)
       if (plans[i].account_id == account_id) return i;
@@ -66,6 +69,10 @@ bool left_in_doubt(RedoLog* log, const std::string& account_id) {
   });
 }
 
+restore::Purpose purpose_of(bool in_doubt) {
+  return in_doubt ? restore::Purpose::show_state : restore::Purpose::show;
+}
+
 // A request that can be right for no account fails as a whole.
 Status common_failure(const std::vector<AccountPlan>& plans) {
   for (const AccountPlan& plan : plans)
@@ -74,6 +81,22 @@ Status common_failure(const std::vector<AccountPlan>& plans) {
 }
 
 }  // namespace
+
+void RestorePlan::Impl::plan_accounts() {
+  digests.resize(chosen.size());
+  in_doubt.resize(chosen.size());
+  plans.resize(chosen.size());
+  const RestoreRequest& request = context.request;
+  // What fails is in the plan of the account.
+  static_cast<void>(
+      base::run_in_parallel(request.workers, request.parallel, chosen.size(), [&](std::size_t i) {
+        in_doubt[i] = request.prefix.empty() && left_in_doubt(context.log, chosen[i].id);
+        restore::ComputedAccount computed = restore::compute(context, chosen[i], purpose_of(in_doubt[i]));
+        digests[i] = restore::digest_of(computed.operations);
+        plans[i] = std::move(computed.plan);
+        return Status();
+      }));
+}
 
 RestorePlan::RestorePlan(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 RestorePlan::RestorePlan(RestorePlan&&) noexcept = default;
@@ -86,11 +109,11 @@ Result<RestorePlan> RestorePlan::make(std::vector<BackupTarget> targets, RedoLog
   auto impl = std::make_unique<Impl>();
   restore::PlanContext& context = impl->context;
   context.made_at = TargetAccess::impl(targets.front()).clock->now();
-  Result<restore::History> history = restore::History::make(targets, log, request.stop.backup_only);
+  Result<history::History> history = history::History::make(targets, log, request.stop.backup_only);
   if (!history.ok()) return history.status();
   context.history = *std::move(history);
-  const Result<restore::ResolvedStop> stop =
-      restore::resolve(request.stop, targets, context.history, context.made_at);
+  const Result<history::ResolvedStop> stop =
+      history::resolve(request.stop, targets, context.history, context.made_at);
   if (!stop.ok()) return stop.status();
   context.stop = *stop;
   Result<std::vector<TargetAccount>> chosen = choose_accounts(targets, request.accounts);
@@ -103,13 +126,8 @@ Result<RestorePlan> RestorePlan::make(std::vector<BackupTarget> targets, RedoLog
   context.contents = std::make_unique<restore::Contents>(targets, log);
   context.targets = std::move(targets);
 
-  for (const TargetAccount& account : impl->chosen) {
-    const bool in_doubt = request.prefix.empty() && left_in_doubt(log, account.id);
-    restore::ComputedAccount computed = restore::compute(context, account, !in_doubt);
-    impl->digests.push_back(restore::digest_of(computed.operations));
-    impl->in_doubt.push_back(in_doubt);
-    impl->plans.push_back(std::move(computed.plan));
-  }
+  if (into.sink) context.contents->expect_much();
+  impl->plan_accounts();
   if (Status s = common_failure(impl->plans); !s.ok()) return s;
   return RestorePlan(std::move(impl));
 }
@@ -148,45 +166,84 @@ Result<std::vector<Operation>> RestorePlan::operations(std::string_view account_
   const Result<std::size_t> index = impl_->index_of(account_id);
   if (!index.ok()) return index.status();
   restore::ComputedAccount computed =
-      restore::compute(impl_->context, impl_->chosen[*index], !impl_->in_doubt[*index]);
+      restore::compute(impl_->context, impl_->chosen[*index], purpose_of(impl_->in_doubt[*index]));
   if (!computed.plan.failure.ok()) return computed.plan.failure;
   return std::move(computed.operations);
 }
 
+namespace {
+
+// Tells how far all accounts together are.
+class SharedProgress {
+ public:
+  SharedProgress(ProgressFunction each, Time began, std::size_t accounts) : each_(std::move(each)) {
+    now_.began = began;
+    now_.accounts_total = accounts;
+  }
+
+  void begin(const std::string& account_id) {
+    change([&] { now_.account_id = account_id; });
+  }
+  void add(std::uint64_t messages, std::uint64_t bytes) {
+    change([&] {
+      now_.messages_done += messages;
+      now_.bytes_done += bytes;
+    });
+  }
+  void end() {
+    const std::scoped_lock lock(mutex_);
+    ++now_.accounts_done;
+  }
+
+ private:
+  template <typename Change>
+  void change(const Change& change) {
+    const std::scoped_lock lock(mutex_);
+    change();
+    if (each_) each_(now_);
+  }
+
+  const ProgressFunction each_;
+  std::mutex mutex_;
+  Progress now_;
+};
+
+}  // namespace
+
 Result<RestoreReport> RestorePlan::execute(CancelToken cancel, ProgressFunction progress) {
+  const RestoreRequest& request = impl_->context.request;
   if (!impl_->context.into.sink)
     return Status(Code::invalid_argument, "a plan without a sink cannot be executed");
+  SharedProgress shared(std::move(progress), impl_->context.made_at, impl_->plans.size());
+  std::vector<std::optional<AccountReport>> done(impl_->plans.size());
+  // A failure is in the report of its account, and here it keeps others from being begun.
+  static_cast<void>(
+      base::run_in_parallel(request.workers, request.parallel, done.size(), [&](std::size_t i) -> Status {
+        AccountPlan& plan = impl_->plans[i];
+        if (plan.deleted_at_stop) return {};
+        if (cancel.cancelled()) return Status(Code::cancelled, "the restore was ended");
+        shared.begin(plan.account_id);
+        const restore::AccountJob job{
+            impl_->context,
+            impl_->chosen[i],
+            plan,
+            impl_->digests[i],
+            impl_->in_doubt[i] != 0,
+            [&](std::uint64_t messages, std::uint64_t bytes) { shared.add(messages, bytes); }};
+        done[i] = restore::restore_account(job);
+        shared.end();
+        return request.continue_on_error ? Status() : done[i]->status;
+      }));
   RestoreReport report;
-  Progress now;
-  now.began = impl_->context.made_at;
-  now.accounts_total = impl_->plans.size();
-  bool stopped = false;
   std::size_t failed = 0;
-  for (std::size_t i = 0; i < impl_->plans.size(); ++i) {
-    AccountPlan& plan = impl_->plans[i];
-    if (plan.deleted_at_stop) continue;
-    stopped = stopped || cancel.cancelled();
-    if (stopped) {
-      report.not_done.push_back(plan.account_id);
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    if (impl_->plans[i].deleted_at_stop) continue;
+    if (!done[i]) {
+      report.not_done.push_back(impl_->plans[i].account_id);
       continue;
     }
-    now.account_id = plan.account_id;
-    if (progress) progress(now);
-    restore::AccountJob job{impl_->context,
-                            impl_->chosen[i],
-                            plan,
-                            impl_->digests[i],
-                            impl_->in_doubt[i],
-                            [&](std::uint64_t messages, std::uint64_t bytes) {
-                              now.messages_done += messages;
-                              now.bytes_done += bytes;
-                              if (progress) progress(now);
-                            }};
-    report.accounts.push_back(restore::restore_account(job));
-    ++now.accounts_done;
-    if (report.accounts.back().status.ok()) continue;
-    ++failed;
-    stopped = !impl_->context.request.continue_on_error;
+    if (!done[i]->status.ok()) ++failed;
+    report.accounts.push_back(*std::move(done[i]));
   }
   const bool nothing_done = failed == report.accounts.size() && failed > 0;
   const auto touched = [](const AccountReport& account) {

@@ -145,6 +145,7 @@ Result<std::unique_ptr<ContentReader>> MaildirStore::open_content(std::string_vi
 SinkTraits MaildirStore::traits() const {
   SinkTraits traits;
   traits.fields = maildir_fields();
+  traits.stages = true;
   traits.own_attributes = stores::own_attributes();
   return traits;
 }

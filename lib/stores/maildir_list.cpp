@@ -62,6 +62,21 @@ Result<std::vector<FoundFolder>> MailboxReader::folders(Want want) const {
   return folders;
 }
 
+Result<std::optional<FoundFolder>> MailboxReader::folder(const std::string& dir,
+                                                         const std::string& parent_id) const {
+  const Result<bool> is_one = is_folder(dir);
+  if (!is_one.ok()) return is_one.status();
+  if (!*is_one) return std::optional<FoundFolder>();
+  Result<FoundFolder> folder = read_folder(dir, Want::messages);
+  if (!folder.ok() && os::is_absent(folder.status())) return std::optional<FoundFolder>();
+  if (!folder.ok()) return folder.status();
+  const std::vector<FolderLevel> levels = parse_folder_dir(dir);
+  give_id(*folder);
+  folder->record.parent_id = parent_id;
+  give_name(*folder, levels.back(), levels.size() == 1);
+  return std::optional(std::move(*folder));
+}
+
 Result<std::vector<std::string>> MailboxReader::folder_dirs() const {
   const Result<std::vector<os::DirEntry>> entries = list_at_rest(io_, account_fd_);
   if (!entries.ok()) return entries.status();
@@ -170,13 +185,12 @@ Status MailboxReader::read_keywords(int dirfd, FoundFolder& folder) const {
 void MailboxReader::name_folders(std::vector<FoundFolder>& folders) const {
   std::set<std::string> taken;
   for (FoundFolder& folder : folders) {
-    const std::string guid = attribute_of(folder.record.attributes, attribute::kGuid);
-    folder.record.id = guid.size() <= kMaxIdBytes ? guid : "";
+    give_id(folder);
+    const std::string& guid = attribute_of(folder.record.attributes, attribute::kGuid);
     if (!guid.empty() && taken.contains(guid)) {
       warn(base::cat(base::escape(folder.dir), " has the guid of another folder; it is known by its path"));
-      folder.record.id.clear();
+      folder.record.id = path_id(folder.dir, folder.record.uidvalidity);
     }
-    if (folder.record.id.empty()) folder.record.id = path_id(folder.dir, folder.record.uidvalidity);
     taken.insert(folder.record.id);
   }
 
@@ -215,9 +229,7 @@ void MailboxReader::name_folders(std::vector<FoundFolder>& folders) const {
       }
       if (record != nullptr) {
         record->record.parent_id = parent;
-        record->record.name = levels[i].name;
-        const bool looks_like_inbox = i == 0 && is_inbox_name(levels[i].name);
-        if (levels[i].raw || looks_like_inbox) record->record.attributes[attribute::kRawName] = "1";
+        give_name(*record, levels[i], i == 0);
       }
       parent = id_of_dir[dir];
     }
@@ -225,6 +237,18 @@ void MailboxReader::name_folders(std::vector<FoundFolder>& folders) const {
   for (FoundFolder& parent : parents) folders.push_back(std::move(parent));
   std::sort(folders.begin(), folders.end(),
             [](const FoundFolder& a, const FoundFolder& b) { return a.dir < b.dir; });
+}
+
+void MailboxReader::give_id(FoundFolder& folder) {
+  const std::string& guid = attribute_of(folder.record.attributes, attribute::kGuid);
+  const bool is_usable = !guid.empty() && guid.size() <= kMaxIdBytes;
+  folder.record.id = is_usable ? guid : path_id(folder.dir, folder.record.uidvalidity);
+}
+
+void MailboxReader::give_name(FoundFolder& folder, const FolderLevel& level, bool is_top) {
+  folder.record.name = level.name;
+  const bool looks_like_inbox = is_top && is_inbox_name(level.name);
+  if (level.raw || looks_like_inbox) folder.record.attributes[attribute::kRawName] = "1";
 }
 
 // --- Messages ---------------------------------------------------------------------------------------
@@ -414,6 +438,11 @@ Item MailboxReader::make_item(const Walk& walk, const std::string& path, const o
   item.attributes[attribute::kMtime] = time_text(info.mtime_ns);
   item.attributes[attribute::kSize] = std::to_string(info.size);
   return item;
+}
+
+Result<bool> MailboxReader::subscriptions(const std::function<Status(Item)>& each) const {
+  Walk walk{each, {}, {}};
+  return emit_subscriptions(walk, account_fd_);
 }
 
 // False if the file has to be kept as it is.

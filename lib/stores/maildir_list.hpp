@@ -13,6 +13,7 @@
 #include "stores/maildir_attributes.hpp"
 #include "stores/maildir_files.hpp"
 #include "stores/maildir_keywords.hpp"
+#include "stores/maildir_names.hpp"
 #include "stores/maildir_uidlist.hpp"
 
 namespace restante::stores {
@@ -43,6 +44,10 @@ class MailboxReader {
 
   /// The INBOX first, then by directory name, parents that have no directory included.
   [[nodiscard]] Result<std::vector<FoundFolder>> folders(Want want) const;
+  /// One of them, with its messages, as a child of the folder that `parent_id` names; nothing if the
+  /// directory is none.
+  [[nodiscard]] Result<std::optional<FoundFolder>> folder(const std::string& dir,
+                                                          const std::string& parent_id) const;
   /// The records of `folder.files`.
   [[nodiscard]] std::vector<Message> messages_of(const FoundFolder& folder) const;
   /// Every file that is not a message, and the subscriptions. An item has no content of its own if
@@ -54,6 +59,9 @@ class MailboxReader {
   /// of which there may be more to say.
   [[nodiscard]] Result<bool> item(const FoundFolder& folder, const std::string& name,
                                   const std::function<Status(Item)>& each) const;
+
+  /// The names that are subscribed to. False if there is no such file, or if it is kept as a file.
+  [[nodiscard]] Result<bool> subscriptions(const std::function<Status(Item)>& each) const;
 
   [[nodiscard]] static bool has_content(const Item& item);
 
@@ -68,6 +76,8 @@ class MailboxReader {
   Status read_keywords(int dirfd, FoundFolder& folder) const;
   Result<std::optional<Bytes>> read_side_file(int dirfd, const std::string& name, std::uint64_t limit) const;
   void name_folders(std::vector<FoundFolder>& folders) const;
+  static void give_id(FoundFolder& folder);
+  static void give_name(FoundFolder& folder, const FolderLevel& level, bool is_top);
 
   Status walk_folder(Walk& walk, const FoundFolder& folder) const;
   Status walk_directory(Walk& walk, int dirfd, const std::string& prefix, int depth) const;

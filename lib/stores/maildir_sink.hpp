@@ -1,9 +1,12 @@
 #pragma once
 // A restore into one Maildir account.
 
-#include <chrono>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <restante/mail_sink.hpp>
@@ -14,6 +17,10 @@
 #include "stores/maildir_stage.hpp"
 
 namespace restante::stores {
+
+/// The modification time that the file shall have; nothing if none was recorded.
+[[nodiscard]] std::optional<std::int64_t> mtime_of(const Message& message);
+[[nodiscard]] std::optional<std::int64_t> mtime_of(const Item& item);
 
 /// `apply` changes the model and writes new content into tmp/; nothing is visible before `commit`, which
 /// makes messages appear before others are removed. `abort` leaves the mailbox as it was.
@@ -28,11 +35,21 @@ class MaildirTransaction final : public SinkTransaction {
 
   Status apply(const Operation& operation, ContentOpener& content,
                std::vector<ElementOutcome>& outcomes) override;
+  Status stage(const Message& message, ContentReader& content) override;
+  Status stage(const Item& item, ContentReader& content) override;
   Status commit() override;
   void abort() override;
 
  private:
   using Outcomes = std::vector<ElementOutcome>;
+  /// A file in tmp/ that is whole and says what it was made for.
+  struct StagedFile {
+    std::string name;
+    ContentRef content;
+    Ownership ownership;
+  };
+  /// The folder and the id of a message, or nothing and the id of an item.
+  using StagedKey = std::pair<std::string, std::string>;
   MaildirTransaction(os::Io& io, AccountDir account, bool made, BaseNames& names, WarningFunction warn)
       : io_(io),
         account_(std::move(account)),
@@ -74,8 +91,15 @@ class MaildirTransaction final : public SinkTransaction {
   Status delete_item(const ItemDelete& operation, ElementOutcome& outcome);
   void load_subscriptions();
 
-  Status stage_content(const ContentRef& ref, ContentOpener& content, const Ownership& ownership,
-                       const std::int64_t* mtime_ns, Stage::File& file, ElementOutcome& outcome);
+  [[nodiscard]] Ownership ownership_of(const Attributes& attributes) const;
+  Status stage_file(StagedKey key, const ContentRef& ref, const Attributes& attributes,
+                    const std::int64_t* mtime_ns, ContentReader& content);
+  Status take_staged(const StagedKey& key, const ContentRef& ref, const Attributes& attributes,
+                     std::string& name);
+  Status put_content(const StagedKey& key, const ContentRef& ref, const Attributes& attributes,
+                     const std::int64_t* mtime_ns, ContentOpener& content, std::string& name,
+                     ElementOutcome& outcome);
+  static void refuse(ElementOutcome& outcome, std::string reason);
 
   os::Io& io_;
   AccountDir account_;
@@ -83,6 +107,8 @@ class MaildirTransaction final : public SinkTransaction {
   BaseNames& names_;
   WarningFunction warn_;
   Stage stage_;
+  std::mutex staged_mutex_;
+  std::map<StagedKey, StagedFile> staged_;
   MailboxModel model_;
   bool ended_ = false;
 };

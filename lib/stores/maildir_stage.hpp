@@ -1,7 +1,9 @@
 #pragma once
 // New files of a restore before they are visible: whole, owned and dated, in the account's tmp/.
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -18,6 +20,7 @@ namespace restante::stores {
 /// Sets what differs. Without the right to give a file away it stays as it is, and `denied` tells.
 [[nodiscard]] Status set_ownership(os::Io& io, int fd, const Ownership& wanted, bool& denied);
 
+/// `write` may be called from several threads at once.
 class Stage {
  public:
   Stage(os::Io& io, int account_fd, BaseNames& names) : io_(io), account_fd_(account_fd), names_(names) {}
@@ -40,26 +43,30 @@ class Stage {
                               const std::int64_t* mtime_ns, File& out);
   /// The directory that the files lie in.
   [[nodiscard]] Result<os::Fd> open_directory(const Ownership& of_account);
+  /// Gives a file that was written another owner or mode.
+  [[nodiscard]] Status own(const std::string& name, const Ownership& ownership);
   void remove(const std::string& name);
   /// Makes durable what was written since the last time.
   [[nodiscard]] Status sync();
   /// The file is somebody else's now.
-  void release(const std::string& name) { files_.erase(name); }
+  void release(const std::string& name);
   /// Removes what was not released.
   void discard();
   /// Owners that could not be set, for want of rights.
   [[nodiscard]] bool denied() const { return denied_; }
 
  private:
+  Status open_tmp(const Ownership& of_account);
   Status fill(int fd, ContentReader& content, std::uint64_t size, bool& content_failed);
 
   os::Io& io_;
   int account_fd_;
   BaseNames& names_;
+  std::mutex mutex_;  // of what follows; what was opened stays open
   os::Fd tmp_;
   std::unordered_set<std::string> files_;
   std::vector<std::string> unsynced_;
-  bool denied_ = false;
+  std::atomic<bool> denied_ = false;
 };
 
 }  // namespace restante::stores

@@ -76,7 +76,7 @@ Result<MailboxState> ScanDifference::list(FolderIds& ids) {
   if (!info.ok()) return MailboxState();
   MailboxState as_listed;
   if (Status applied = apply_all(operations.operations, as_listed); !applied.ok()) return applied;
-  ids = match_folders(known_.state, as_listed, known_.retired);
+  ids = match_folders(known_.state, as_listed, known_.retired, known_.made);
   back_.clear();
   for (const auto& [store_id, id] : ids) {
     if (store_id != id) back_[id] = store_id;

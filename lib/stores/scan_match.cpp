@@ -7,8 +7,9 @@ namespace {
 
 class Matcher {
  public:
-  Matcher(const MailboxState& known, const MailboxState& live, const std::set<std::string>& retired)
-      : known_(known), live_(live), retired_(retired) {}
+  Matcher(const MailboxState& known, const MailboxState& live, const std::set<std::string>& retired,
+          const std::set<std::string>& made)
+      : known_(known), live_(live), retired_(retired), made_(made) {}
 
   FolderIds run() {
     by_guid();
@@ -67,8 +68,20 @@ class Matcher {
       if (ids_.contains(id)) continue;
       const auto found = known.find(live_.path_of(id));
       if (found == known.end() || taken_.contains(found->second)) continue;
-      if (may_be_same(folder, known_.folders().at(found->second))) pair(id, found->second);
+      const bool is_same = may_be_same(folder, known_.folders().at(found->second)) ||
+                           (made_.contains(found->second) && share_a_message(id, found->second));
+      if (is_same) pair(id, found->second);
     }
+  }
+
+  // Nobody gives the base name of a message to another one.
+  bool share_a_message(const std::string& live_id, const std::string& known_id) const {
+    const auto& messages = known_.messages();
+    for (auto at = messages.lower_bound(MessageKey(known_id, "")); at != messages.end(); ++at) {
+      if (at->first.first != known_id) break;
+      if (live_.messages().contains(MessageKey(live_id, at->first.second))) return true;
+    }
+    return false;
   }
 
   std::string unused(const std::string& id) const {
@@ -84,6 +97,7 @@ class Matcher {
   const MailboxState& known_;
   const MailboxState& live_;
   const std::set<std::string>& retired_;
+  const std::set<std::string>& made_;
   FolderIds ids_;
   std::set<std::string> taken_;
 };
@@ -96,8 +110,8 @@ void rename_id(std::string& id, const FolderIds& ids) {
 }  // namespace
 
 FolderIds match_folders(const MailboxState& known, const MailboxState& live,
-                        const std::set<std::string>& retired) {
-  return Matcher(known, live, retired).run();
+                        const std::set<std::string>& retired, const std::set<std::string>& made) {
+  return Matcher(known, live, retired, made).run();
 }
 
 void rename_folders(Operation& operation, const FolderIds& ids) {

@@ -29,6 +29,14 @@ class TranslatingTransaction final : public SinkTransaction {
     }
     return applied;
   }
+  Status stage(const Message& message, ContentReader& content) override {
+    const auto store_id = to_store_.find(message.folder_id);
+    if (store_id == to_store_.end()) return below_->stage(message, content);
+    Message translated = message;
+    translated.folder_id = store_id->second;
+    return below_->stage(translated, content);
+  }
+  Status stage(const Item& item, ContentReader& content) override { return below_->stage(item, content); }
   Status commit() override { return below_->commit(); }
   void abort() override { below_->abort(); }
 

@@ -23,6 +23,9 @@ struct ScanState {
   std::map<std::string, std::string> store_ids;
   /// Ids of folders that were deleted; they are not given to others (R2).
   std::set<std::string> retired;
+  /// Folders that a restore made since: the GUID that the log tells of them need not be the one that the
+  /// server gave. Not in the file, because the first scan behind the restore settles it.
+  std::set<std::string> made;
 };
 
 [[nodiscard]] Result<Bytes> encode_scan_state(const ScanState& state);
@@ -48,6 +51,8 @@ class ScanStates {
   [[nodiscard]] Status store(const ScanState& state) const;
   /// Accounts that have a file; what cannot be read is passed over.
   [[nodiscard]] Result<std::vector<std::string>> accounts() const;
+  [[nodiscard]] int dirfd() const { return dir_.get(); }
+  [[nodiscard]] os::Io& io() const { return *io_; }
 
  private:
   ScanStates(os::Io& io, os::Fd dir, std::string_view holder)

@@ -10,6 +10,7 @@
 #include "stores/scan_difference.hpp"
 #include "stores/scan_sink.hpp"
 #include "stores/scanner_impl.hpp"
+#include "stores/watch_request.hpp"
 
 namespace restante {
 inline namespace v0 {
@@ -20,9 +21,19 @@ namespace {
 // leaves the rest to the next scan.
 constexpr std::uint64_t kBytesPerTransaction = 8u << 20;
 constexpr std::uint64_t kContentPerTransaction = 16u << 20;
+constexpr std::chrono::seconds kWatcherDeadline{10};
+
+// A restore that acts as a client makes a folder, and the server gives it a GUID when it finds it (R3).
+void note_made(const std::vector<Operation>& operations, stores::ScanState& state) {
+  if (operations.empty() || !std::holds_alternative<Rewind>(operations.front())) return;
+  for (const Operation& operation : operations) {
+    const auto* put = std::get_if<FolderPut>(&operation);
+    if (put != nullptr && !state.state.folders().contains(put->folder.id)) state.made.insert(put->folder.id);
+  }
+}
 
 // What belongs to folders that a transaction removed is not given to others.
-void note_deleted(const std::vector<Operation>& operations, std::set<std::string>& retired) {
+void note_deleted(std::span<const Operation> operations, std::set<std::string>& retired) {
   for (const Operation& operation : operations) {
     if (const auto* folder = std::get_if<FolderDelete>(&operation)) retired.insert(folder->folder_id);
   }
@@ -35,14 +46,18 @@ Scanner::~Scanner() = default;
 
 Result<std::unique_ptr<Scanner>> Scanner::open(MailSource& store, const RedoLog& log,
                                                const Options& options) {
+  return ScannerInternals::open(store, log, options, os::real_io());
+}
+
+Result<std::unique_ptr<Scanner>> ScannerInternals::open(MailSource& store, const RedoLog& log,
+                                                        const Scanner::Options& options, os::Io& io) {
   if (options.state_directory.empty()) {
     return Status(Code::invalid_argument, "the scanner has no state directory");
   }
-  Result<stores::ScanStates> states =
-      stores::ScanStates::open(os::real_io(), options.state_directory, options.holder);
+  Result<stores::ScanStates> states = stores::ScanStates::open(io, options.state_directory, options.holder);
   if (!states.ok()) return states.status();
   return std::unique_ptr<Scanner>(
-      new Scanner(std::make_unique<Impl>(store, log, options, std::move(*states))));
+      new Scanner(std::make_unique<Scanner::Impl>(store, log, options, std::move(*states))));
 }
 
 // --- What is known ------------------------------------------------------------------------------------
@@ -111,13 +126,19 @@ Result<Scanner::Impl::Replayed> Scanner::Impl::replay(stores::ScanState& state, 
     if (!*more) break;
     const bool is_own = transaction.origin.client == options.origin.client;
     replayed = std::max(replayed, is_own ? Replayed::own : Replayed::foreign);
-    note_deleted(transaction.operations, state.retired);
-    for (const Operation& operation : transaction.operations) {
-      if (Status applied = state.state.apply(operation); !applied.ok()) return applied;
-    }
+    note_made(transaction.operations, state);
+    if (Status applied = apply(transaction.operations, state); !applied.ok()) return applied;
   }
   state.position = {log.id(), log.incarnation(), until};
   return replayed;
+}
+
+Status Scanner::Impl::apply(std::span<const Operation> operations, stores::ScanState& state) {
+  note_deleted(operations, state.retired);
+  for (const Operation& operation : operations) {
+    if (Status applied = state.state.apply(operation); !applied.ok()) return applied;
+  }
+  return {};
 }
 
 // Without a file: what the newest backup knows, else nothing.
@@ -215,7 +236,7 @@ Result<ScanReport> Scanner::Impl::scan(const std::string& account_id, stores::Sc
     if (!summary.ok()) return summary.status();
     report.difference = std::move(*summary);
     if (!operations.empty()) {
-      const Result<Lsn> lsn = append(difference, std::move(operations));
+      const Result<Lsn> lsn = append(difference, std::move(operations), Sync::durable, nullptr);
       if (!lsn.ok()) return lsn.status();
       // Exactly what replay makes of the log, not what the store was seen to hold.
       const Result<Replayed> replayed = replay(known->state, *lsn);
@@ -239,7 +260,8 @@ Result<ScanReport> Scanner::Impl::scan(const std::string& account_id, stores::Sc
   return report;
 }
 
-Result<Lsn> Scanner::Impl::append(stores::ScanDifference& difference, std::vector<Operation> operations) {
+Result<Lsn> Scanner::Impl::append(stores::ScanDifference& difference, std::vector<Operation> operations,
+                                  Sync sync, const AppendedFunction& appended) {
   const std::string& account_id = difference.account_id();
   Lsn last = log.end();
   std::vector<Operation> part;
@@ -247,7 +269,7 @@ Result<Lsn> Scanner::Impl::append(stores::ScanDifference& difference, std::vecto
   std::uint64_t content_bytes = 0;
   const auto flush = [&]() -> Status {
     if (part.empty()) return {};
-    const Result<Lsn> lsn = append_part(account_id, part);
+    const Result<Lsn> lsn = append_part(account_id, part, sync, appended);
     if (!lsn.ok()) return lsn.status();
     last = *lsn;
     part.clear();
@@ -268,16 +290,20 @@ Result<Lsn> Scanner::Impl::append(stores::ScanDifference& difference, std::vecto
 }
 
 // Small segments hold less than a transaction may name.
-Result<Lsn> Scanner::Impl::append_part(const std::string& account_id, std::span<const Operation> part) {
+Result<Lsn> Scanner::Impl::append_part(const std::string& account_id, std::span<const Operation> part,
+                                       Sync sync, const AppendedFunction& appended) {
   RedoLog::BeginOptions begin;
-  begin.sync = Sync::durable;
+  begin.sync = sync;
   begin.origin = options.origin;
   begin.ignore_unrecovered = true;
   Result<Lsn> lsn = log.append(account_id, part, begin);
+  if (lsn.ok() && appended) {
+    if (Status told = appended(part, *lsn); !told.ok()) return told;
+  }
   if (lsn.ok() || lsn.status().code() != Code::invalid_argument || part.size() == 1) return lsn;
   const std::size_t half = part.size() / 2;
-  lsn = append_part(account_id, part.first(half));
-  return lsn.ok() ? append_part(account_id, part.subspan(half)) : lsn;
+  lsn = append_part(account_id, part.first(half), sync, appended);
+  return lsn.ok() ? append_part(account_id, part.subspan(half), sync, appended) : lsn;
 }
 
 Result<std::vector<std::string>> Scanner::accounts() {
@@ -304,6 +330,14 @@ FieldSet Scanner::fields() const { return impl_->store.fields(); }
 Status Scanner::list_accounts(const AccountFunction& each) { return impl_->store.list_accounts(each); }
 
 Result<SnapshotInfo> Scanner::snapshot(std::string_view account_id, OpSink& out) {
+  MailboxState state;
+  Result<SnapshotInfo> info = snapshot_state(account_id, state);
+  if (!info.ok()) return info;
+  if (Status written = state.write(out); !written.ok()) return written;
+  return info;
+}
+
+Result<SnapshotInfo> Scanner::snapshot_state(std::string_view account_id, MailboxState& out) {
   const std::string id(account_id);
   const Result<Impl::Hold> hold = impl_->hold(id);
   if (!hold.ok()) return hold.status();
@@ -313,7 +347,7 @@ Result<SnapshotInfo> Scanner::snapshot(std::string_view account_id, OpSink& out)
   if (!state.state.account()) {
     return Status(Code::not_found, base::cat("account ", base::escape(account_id), " has gone"));
   }
-  if (Status written = state.state.write(out); !written.ok()) return written;
+  out = std::move(state.state);
   SnapshotInfo info;
   info.as_of = report->as_of;
   return info;
@@ -358,6 +392,29 @@ std::unique_ptr<MailSink> Scanner::sink_for(MailSink& store) {
 }
 
 Status Scanner::server_data(OpSink& out) { return impl_->store.server_data(out); }
+
+Status Scanner::note_contents(std::string_view account_id, std::span<const Message> messages) {
+  const std::string id(account_id);
+  const Result<Impl::Hold> hold = impl_->hold(id);
+  if (!hold.ok()) return hold.status();
+  Result<stores::ScanState> known = impl_->states.load(id);
+  if (!known.ok()) return known.status();
+  bool learned = false;
+  for (const Message& message : messages) {
+    // Flags and place may be others by now; what was read is of the message, whatever became of it.
+    const auto found = known->state.messages().find({message.folder_id, message.id});
+    if (found == known->state.messages().end() || found->second.content || !message.content) continue;
+    MessagePut put{{found->second}};
+    put.messages.front().content = message.content;
+    if (Status applied = known->state.apply(put); !applied.ok()) return applied;
+    learned = true;
+  }
+  return learned ? impl_->states.store(*known) : Status();
+}
+
+Result<std::set<std::string>> Scanner::settled_accounts() {
+  return stores::ask_watcher(impl_->states.io(), impl_->states.dirfd(), kWatcherDeadline);
+}
 
 Status Scanner::barrier(std::string_view account_id) {
   const Result<ScanReport> report = scan(account_id);

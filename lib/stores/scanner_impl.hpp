@@ -1,6 +1,7 @@
 #pragma once
 // The scanner from within: what `Watcher` shares with it.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -48,8 +49,13 @@ struct Scanner::Impl {
   [[nodiscard]] Result<Replayed> replay(stores::ScanState& state, Lsn until);
   [[nodiscard]] Status check_unfinished(const std::string& account_id) const;
   [[nodiscard]] Result<ScanReport> scan(const std::string& account_id, stores::ScanState& out);
+  /// Told of each transaction that was appended.
+  using AppendedFunction = std::function<Status(std::span<const Operation> operations, Lsn lsn)>;
   /// Logs the operations and the content that they name; the last position.
-  [[nodiscard]] Result<Lsn> append(stores::ScanDifference& difference, std::vector<Operation> operations);
+  [[nodiscard]] Result<Lsn> append(stores::ScanDifference& difference, std::vector<Operation> operations,
+                                   Sync sync, const AppendedFunction& appended);
+  /// What a transaction of the log makes of a state.
+  [[nodiscard]] static Status apply(std::span<const Operation> operations, stores::ScanState& state);
 
   std::map<std::string, std::string> ids_in_store(const std::string& account_id);
 
@@ -63,7 +69,8 @@ struct Scanner::Impl {
   Result<Known> rebuild(const std::string& account_id);
   [[nodiscard]] Result<bool> is_part_of_log(const LogPosition& position) const;
   Status note_deleted_in_log(stores::ScanState& state);
-  Result<Lsn> append_part(const std::string& account_id, std::span<const Operation> part);
+  Result<Lsn> append_part(const std::string& account_id, std::span<const Operation> part, Sync sync,
+                          const AppendedFunction& appended);
 
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<std::mutex>> locks;
@@ -75,6 +82,9 @@ struct Scanner::Impl {
 struct ScannerInternals {
   using Impl = Scanner::Impl;
   [[nodiscard]] static Impl& impl(Scanner& scanner) { return *scanner.impl_; }
+  /// With files of the state reached through `io`.
+  [[nodiscard]] static Result<std::unique_ptr<Scanner>> open(MailSource& store, const RedoLog& log,
+                                                             const Scanner::Options& options, os::Io& io);
 };
 
 }  // namespace v0

@@ -20,14 +20,21 @@ void AccountChanges::uidlist(const std::string& dir, bool is_new) {
   if (is_new) folders[dir].new_uidlist = true;
 }
 
+void AccountChanges::new_folder(const std::string& dir) {
+  folders[dir].is_new = true;
+  new_dirs.insert(dir);
+}
+
 void AccountChanges::put_before(AccountChanges older) {
   needs_scan = needs_scan || older.needs_scan;
   needs_watches = needs_watches || older.needs_watches;
+  subscriptions = subscriptions || older.subscriptions;
   new_dirs.merge(older.new_dirs);
   for (auto& [dir, changes] : older.folders) {
     FolderChanges& mine = folders[dir];
     mine.uidlist = mine.uidlist || changes.uidlist;
     mine.new_uidlist = mine.new_uidlist || changes.new_uidlist;
+    mine.is_new = mine.is_new || changes.is_new;
     mine.files.merge(changes.files);
     mine.others.merge(changes.others);
   }

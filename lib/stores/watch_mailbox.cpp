@@ -10,6 +10,7 @@
 #include "os/file.hpp"
 #include "stores/maildir_content.hpp"
 #include "stores/maildir_names.hpp"
+#include "stores/maildir_subscriptions.hpp"
 
 namespace restante::stores {
 namespace {
@@ -117,9 +118,12 @@ class WatchedMailbox::Part final : public MailSource {
   /// False if only a scan can tell.
   Result<bool> read(const std::string& dir, const FolderChanges& changes, FolderChanges& left) {
     const auto found = mailbox_.directories_.find(dir);
-    if (found == mailbox_.directories_.end()) return false;
+    if (found == mailbox_.directories_.end())
+      return changes.is_new ? read_new(dir, left) : Result<bool>(false);
     const auto known = state().folders().find(found->second);
     if (known == state().folders().end()) return false;
+    const bool is_made_still = changes.is_new && is_untouched(known->second);
+    if (changes.is_new && !is_made_still) return false;
     const Result<os::Fd> fd = os::open_dir_at(mailbox_.io_, account_.fd.get(), dir);
     if (!fd.ok() && os::is_absent(fd.status())) return false;
     if (!fd.ok()) return fd.status();
@@ -130,10 +134,13 @@ class WatchedMailbox::Part final : public MailSource {
     folder.uidlist.emplace();
     Status put = known_.state.apply(FolderPut{folder.record});
     if (!put.ok()) return put;
+    if (is_made_still) return read_whole(dir, folder.record.parent_id, &known->second);
 
     std::map<std::string, UidlistRecord> renumbered;
     if (changes.uidlist) {
       const Result<bool> certain = read_uids(fd->get(), changes, folder, renumbered);
+      const bool is_first = certain.ok() && !*certain && is_untouched(known->second);
+      if (is_first) return read_whole(dir, known->second.parent_id, &known->second);
       if (!certain.ok() || !*certain) return certain;
     }
     put = live_.apply(FolderPut{folder.record});
@@ -147,8 +154,22 @@ class WatchedMailbox::Part final : public MailSource {
     return compare(folder, changes, left, renumbered);
   }
 
+  Result<bool> read_subscriptions() {
+    const auto& items = state().items();
+    const std::string kind(kSubscriptionKind);
+    if (items.contains(ItemKey(kFileKind, "subscriptions"))) return false;
+    for (auto at = items.lower_bound(ItemKey(kind, "")); at != items.end() && at->first.first == kind; ++at) {
+      if (Status put = known_.state.apply(ItemPut{at->second}); !put.ok()) return put;
+    }
+    return reader_.subscriptions([&](Item item) { return live_.apply(ItemPut{std::move(item)}); });
+  }
+
   [[nodiscard]] const ScanState& known() const { return known_; }
   [[nodiscard]] MailboxState take_live() { return std::move(live_); }
+  /// Folders that nobody knew: directory -> id.
+  [[nodiscard]] const std::map<std::string, std::string>& new_folders() const { return new_folders_; }
+  /// Ids of the log -> ids of the store, of folders that a server indexed now.
+  [[nodiscard]] const std::map<std::string, std::string>& new_store_ids() const { return new_store_ids_; }
 
   FieldSet fields() const override { return mailbox_.scanner_.store.fields(); }
   Status list_accounts(const AccountFunction& /*each*/) override { return {}; }
@@ -159,7 +180,7 @@ class WatchedMailbox::Part final : public MailSource {
                                                       const ContentPlace& place) override {
     const auto found = places_.find(MessageKey(place.folder_id, place.message_id));
     if (found != places_.end()) {
-      Result<os::Fd> fd = open_file_below(mailbox_.io_, account_.fd.get(), found->second, O_RDONLY);
+      Result<os::Fd> fd = open_file(found->second);
       if (fd.ok()) return read_from_file(mailbox_.io_, std::move(*fd));
     }
     ContentPlace in_store = place;
@@ -169,10 +190,104 @@ class WatchedMailbox::Part final : public MailSource {
   }
 
  private:
+  struct Place {
+    /// Below the account's.
+    std::string dir;
+    std::string name;
+  };
+
   const MailboxState& state() const { return mailbox_.state_->state; }
   const Message* known_message(const std::string& folder_id, const std::string& id) const {
     const auto found = state().messages().find(MessageKey(folder_id, id));
     return found == state().messages().end() ? nullptr : &found->second;
+  }
+
+  // A folder that is none of those that are known, with everything in it.
+  Result<bool> read_new(const std::string& dir, FolderChanges& left) {
+    const std::vector<FolderLevel> levels = parse_folder_dir(dir);
+    std::string parent_id;
+    if (levels.size() > 1) {
+      // One without a directory, or below the INBOX, is for a scan to tell.
+      const std::string above = dir.substr(0, dir.rfind('.'));
+      const auto parent = mailbox_.directories_.find(above);
+      const auto new_parent = new_folders_.find(above);
+      if (parent == mailbox_.directories_.end() && new_parent == new_folders_.end()) return false;
+      parent_id = new_parent == new_folders_.end() ? parent->second : new_parent->second;
+    }
+    // A server makes the directory first, and then what makes it a folder.
+    const Result<os::Fd> fd =
+        open_file_below(mailbox_.io_, account_.fd.get(), join_path(dir, "cur"), O_RDONLY | O_DIRECTORY);
+    left.is_new = !fd.ok() && os::is_absent(fd.status());
+    return left.is_new ? Result<bool>(true) : read_whole(dir, parent_id, nullptr);
+  }
+
+  // Nobody has looked into it yet, so nothing of it can be missed.
+  bool is_untouched(const restante::Folder& folder) const {
+    const auto& messages = state().messages();
+    const auto first = messages.lower_bound(MessageKey(folder.id, ""));
+    return folder.uidvalidity == 0 && attribute_of(folder.attributes, attribute::kGuid).empty() &&
+           (first == messages.end() || first->first.first != folder.id);
+  }
+
+  Result<bool> read_whole(const std::string& dir, const std::string& parent_id,
+                          const restante::Folder* known) {
+    Result<std::optional<FoundFolder>> read = reader_.folder(dir, parent_id);
+    if (!read.ok()) return read.status();
+    if (!*read) return false;
+    FoundFolder& folder = **read;
+    if (!is_the_only_one(folder, known)) return false;
+    if (known != nullptr) {
+      if (folder.record.id != known->id) new_store_ids_[known->id] = folder.record.id;
+      folder.record.id = known->id;
+    } else {
+      new_folders_[dir] = folder.record.id;
+    }
+    MessagePut messages{reader_.messages_of(folder)};
+    for (const FoundFile& file : folder.files)
+      places_[MessageKey(folder.record.id, file.id)] = {join_path(dir, file.in_new ? "new" : "cur"),
+                                                        file.name};
+    if (Status put = live_.apply(FolderPut{folder.record}); !put.ok()) return put;
+    if (!messages.messages.empty()) {
+      if (Status put = live_.apply(messages); !put.ok()) return put;
+    }
+    const Status items =
+        reader_.items({folder}, [&](Item item) { return live_.apply(ItemPut{std::move(item)}); });
+    if (!items.ok()) return items;
+    return take_known_items(dir);
+  }
+
+  // Whether what was found is no folder that was there before under another name, or is to come.
+  bool is_the_only_one(const FoundFolder& found, const restante::Folder* known) const {
+    const restante::Folder& record = found.record;
+    const std::string& guid = attribute_of(record.attributes, attribute::kGuid);
+    if (mailbox_.state_->retired.contains(record.id) || new_ids().contains(record.id)) return false;
+    for (const auto& [id, other] : state().folders()) {
+      if (known != nullptr && id == known->id) continue;
+      const bool has_guid = !guid.empty() && attribute_of(other.attributes, attribute::kGuid) == guid;
+      const bool has_name = other.parent_id == record.parent_id && other.name == record.name;
+      if (id == record.id || has_guid || has_name) return false;
+    }
+    return true;
+  }
+
+  std::set<std::string> new_ids() const {
+    std::set<std::string> ids;
+    for (const auto& [dir, id] : new_folders_) ids.insert(id);
+    return ids;
+  }
+
+  // Files that the directory held when it was no folder, or not looked into yet. What is not there any more
+  // is for a scan to confirm.
+  Result<bool> take_known_items(const std::string& dir) {
+    const auto& items = state().items();
+    for (auto at = items.lower_bound(ItemKey(kFileKind, dir)); at != items.end(); ++at) {
+      const std::string& path = at->first.second;
+      if (at->first.first != kFileKind || !path.starts_with(dir)) break;
+      if (path != dir && path[dir.size()] != '/') continue;
+      if (!live_.items().contains(at->first)) return false;
+      if (Status put = known_.state.apply(ItemPut{at->second}); !put.ok()) return put;
+    }
+    return true;
   }
 
   // The records that are new, of messages that are known.
@@ -216,19 +331,36 @@ class WatchedMailbox::Part final : public MailSource {
     return true;
   }
 
+  // Files of one directory come one after the other.
+  Result<os::Fd> open_file(const Place& place) {
+    if (dir_ != place.dir) {
+      Result<os::Fd> dir =
+          open_file_below(mailbox_.io_, account_.fd.get(), place.dir, O_RDONLY | O_DIRECTORY);
+      if (!dir.ok()) return dir;
+      dir_ = place.dir;
+      dir_fd_ = std::move(*dir);
+    }
+    return mailbox_.io_.open_at(dir_fd_.get(), place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+  }
+
   Result<bool> look_at_files(int folder_fd, const FolderChanges& changes,
                              std::map<std::string, UidlistRecord>& renumbered, FoundFolder& folder,
                              FolderChanges& left) {
     std::map<std::string, UidlistRecord>& unmatched = mailbox_.folders_[folder.dir].unmatched;
+    os::Fd fresh;
+    os::Fd cur;
     for (const auto& [id, seen] : changes.files) {
       // Of two files with one base name nothing here knows which is which.
       if (known_message(folder.record.id, id + "/2") != nullptr) return false;
       if (!seen.is_there) continue;
-      const std::string path = base::cat(seen.in_new ? "new/" : "cur/", seen.name);
-      const Result<os::Fd> part = os::open_dir_at(mailbox_.io_, folder_fd, seen.in_new ? "new" : "cur");
-      if (!part.ok() && os::is_absent(part.status())) return false;
-      if (!part.ok()) return part.status();
-      const Result<os::FileInfo> info = mailbox_.io_.stat_at(part->get(), seen.name);
+      os::Fd& part = seen.in_new ? fresh : cur;
+      if (!part.is_open()) {
+        Result<os::Fd> opened = os::open_dir_at(mailbox_.io_, folder_fd, seen.in_new ? "new" : "cur");
+        if (!opened.ok() && os::is_absent(opened.status())) return false;
+        if (!opened.ok()) return opened.status();
+        part = std::move(*opened);
+      }
+      const Result<os::FileInfo> info = mailbox_.io_.stat_at(part.get(), seen.name);
       if (!info.ok() && os::is_absent(info.status())) {
         left.files[id] = seen;  // the kernel is about to tell more
         continue;
@@ -236,7 +368,8 @@ class WatchedMailbox::Part final : public MailSource {
       if (!info.ok()) return info.status();
       if (info->type != os::FileType::regular) return false;
       folder.files.push_back({id, seen.name, seen.in_new, *info});
-      places_[MessageKey(folder.record.id, id)] = join_path(folder.dir, path);
+      places_[MessageKey(folder.record.id, id)] = {join_path(folder.dir, seen.in_new ? "new" : "cur"),
+                                                   seen.name};
       add_record(folder, id, std::string(uidlist_key(seen.name)), renumbered, unmatched);
     }
     return true;
@@ -316,8 +449,13 @@ class WatchedMailbox::Part final : public MailSource {
   const MailboxReader reader_;
   ScanState known_;
   MailboxState live_;
-  // Of files that are there, below the account's directory.
-  std::map<MessageKey, std::string> places_;
+  // Of files that are there.
+  std::map<MessageKey, Place> places_;
+  std::map<std::string, std::string> new_folders_;
+  std::map<std::string, std::string> new_store_ids_;
+  // Of the file opened last.
+  std::string dir_;
+  os::Fd dir_fd_;
 };
 
 // --- The account --------------------------------------------------------------------------------------
@@ -332,10 +470,11 @@ void WatchedMailbox::took_state(ScanState state) {
 // knows.
 Result<bool> WatchedMailbox::is_current() {
   if (state_) {
-    const Result<ScannerInternals::Impl::Replayed> replayed = scanner_.replay(*state_, scanner_.log.end());
-    if (!replayed.ok()) return replayed.status();
-    return *replayed != ScannerInternals::Impl::Replayed::foreign && state_->state.account().has_value();
+    const Result<OthersInLog::Seen> seen = others_.look(account_id_, state_->position.lsn);
+    if (!seen.ok()) return seen.status();
+    return !seen->wrote && state_->state.account().has_value();
   }
+  others_.track(account_id_);
   Result<ScannerInternals::Impl::Known> known = scanner_.load(account_id_);
   if (!known.ok()) return known.status();
   if (!known->found || known->replayed == ScannerInternals::Impl::Replayed::foreign ||
@@ -364,7 +503,12 @@ Result<WatchedMailbox::Logged> WatchedMailbox::log(const AccountChanges& changes
     const Result<bool> certain = part.read(dir, folder, left);
     if (!certain.ok()) return certain.status();
     if (!*certain) return logged;
-    if (!left.files.empty()) logged.left.folders[dir] = std::move(left);
+    if (!left.files.empty() || left.is_new) logged.left.folders[dir] = std::move(left);
+  }
+  if (changes.subscriptions) {
+    const Result<bool> certain = part.read_subscriptions();
+    if (!certain.ok()) return certain.status();
+    if (!*certain) return logged;
   }
   logged.outcome = Outcome::logged;
   ScanDifference difference(part, scanner_.log, part.known());
@@ -374,13 +518,16 @@ Result<WatchedMailbox::Logged> WatchedMailbox::log(const AccountChanges& changes
   if (!summary.ok()) return summary.status();
   if (operations.empty()) return logged;
   logged.operations = operations.size();
-  const Result<Lsn> lsn = scanner_.append(difference, std::move(operations));
-  if (!lsn.ok()) return lsn.status();
-  const Result<ScannerInternals::Impl::Replayed> replayed = scanner_.replay(*state_, *lsn);
-  if (!replayed.ok()) return replayed.status();
   unsaved_ = true;
-  // A restore came in between: what it did is not what is here.
-  if (*replayed == ScannerInternals::Impl::Replayed::foreign) logged.outcome = Outcome::scan;
+  const auto appended = [&](std::span<const Operation> part, Lsn at) {
+    others_.is_own(account_id_, at);
+    return ScannerInternals::Impl::apply(part, *state_);
+  };
+  // A restore that comes in between is seen by the next look, and what it does to the files is told before.
+  const Result<Lsn> lsn = scanner_.append(difference, std::move(operations), Sync::lazy, appended);
+  if (!lsn.ok()) return lsn.status();
+  for (const auto& [dir, id] : part.new_folders()) directories_[dir] = id;
+  for (const auto& [id, store_id] : part.new_store_ids()) state_->store_ids[id] = store_id;
   return logged;
 }
 
@@ -390,6 +537,7 @@ Result<ScanReport> WatchedMailbox::scan() {
   // It begins with the file and what the log holds behind it.
   forget();
   unsaved_ = false;
+  others_.track(account_id_);
   ScanState state;
   Result<ScanReport> report = scanner_.scan(account_id_, state);
   if (!report.ok()) return report;
@@ -399,12 +547,20 @@ Result<ScanReport> WatchedMailbox::scan() {
 
 Status WatchedMailbox::save() {
   if (!unsaved_ || !state_) return {};
+  // What the log might lose must not be in the file.
+  if (Status synced = scanner_.log.sync(); !synced.ok()) return synced;
+  const Result<OthersInLog::Seen> seen = others_.look(account_id_, state_->position.lsn);
+  if (!seen.ok()) return seen.status();
+  // The file and what the log holds behind it say more than this state.
+  if (seen->wrote) return {};
+  state_->position.lsn = seen->until;
   if (Status stored = scanner_.states.store(*state_); !stored.ok()) return stored;
   unsaved_ = false;
   return {};
 }
 
 void WatchedMailbox::forget() {
+  others_.forget(account_id_);
   state_.reset();
   directories_.clear();
   folders_.clear();

@@ -17,6 +17,7 @@
 #include "stores/maildir_list.hpp"
 #include "stores/scanner_impl.hpp"
 #include "stores/watch_changes.hpp"
+#include "stores/watch_others.hpp"
 
 namespace restante::stores {
 
@@ -46,12 +47,17 @@ class UidlistFollower {
 /// Used by one thread at a time.
 class WatchedMailbox {
  public:
-  WatchedMailbox(ScannerInternals::Impl& scanner, os::Io& io, const AccountFinder& accounts,
-                 const AccountWarning& warn, std::string account_id)
-      : scanner_(scanner), io_(io), accounts_(accounts), warn_(warn), account_id_(std::move(account_id)) {}
+  WatchedMailbox(ScannerInternals::Impl& scanner, OthersInLog& others, os::Io& io,
+                 const AccountFinder& accounts, const AccountWarning& warn, std::string account_id)
+      : scanner_(scanner),
+        others_(others),
+        io_(io),
+        accounts_(accounts),
+        warn_(warn),
+        account_id_(std::move(account_id)) {}
 
   enum class Outcome {
-    /// It is in the log, and durable.
+    /// It is in the log, and durable when the log has been synced. If that fails, `forget`.
     logged,
     /// Only a scan can tell.
     scan,
@@ -85,10 +91,12 @@ class WatchedMailbox {
   void took_state(ScanState state);
 
   ScannerInternals::Impl& scanner_;
+  OthersInLog& others_;
   os::Io& io_;
   const AccountFinder& accounts_;
   const AccountWarning& warn_;
   const std::string account_id_;
+  // At its position, and with what was appended here since.
   std::optional<ScanState> state_;
   std::map<std::string, std::string> directories_;
   std::map<std::string, Folder> folders_;

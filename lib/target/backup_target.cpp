@@ -114,19 +114,6 @@ Result<std::optional<Continuation>> BackupTarget::newest_position(const Id128& s
   return newest;
 }
 
-Status BackupTarget::rebuild() {
-  if (Status s = impl_->content->rebuild(); !s.ok()) return s;
-  return target::write_accounts(*impl_);
-}
-
-Result<BackupTarget::Removal> BackupTarget::remove(const RemoveOptions&) {
-  return Status(Code::unsupported, "removing sessions is not part of this version");
-}
-
-Status BackupTarget::copy_to(BackupTarget&, std::string_view) {
-  return Status(Code::unsupported, "copying between targets is not part of this version");
-}
-
 }  // namespace v0
 
 namespace target {

@@ -235,7 +235,9 @@ SessionInfo get_public(const pugi::xml_node& root, Status& failure) {
   return info;
 }
 
-void put_running(pugi::xml_node root, const SessionInfo& info, const os::ProcessIdentity& process) {
+void put_running(pugi::xml_node root, const SessionRecord& record) {
+  const SessionInfo& info = record.info;
+  const os::ProcessIdentity& process = *record.process;
   put_text(root, "owner", info.owner);
   pugi::xml_node node = root.append_child("process");
   put_text(node, "host", process.host);
@@ -251,6 +253,8 @@ void put_running(pugi::xml_node root, const SessionInfo& info, const os::Process
   put_number(node, "bytes-done", progress.bytes_done);
   put_number(node, "bytes-new", progress.bytes_new);
   put_text(node, "account", progress.account_id);
+  for (const Id128& list : record.known_lists)
+    put_word(root.append_child("known-list"), "id", list.to_string());
 }
 
 void get_running(const pugi::xml_node& root, SessionRecord& record, Status& failure) {
@@ -272,6 +276,8 @@ void get_running(const pugi::xml_node& root, SessionRecord& record, Status& fail
   progress.began = record.info.began;
   progress.now = record.info.ended;
   record.info.progress = progress;
+  for (const pugi::xml_node& list : root.children("known-list"))
+    record.known_lists.push_back(Fields(list, failure).id("id"));
 }
 
 }  // namespace
@@ -282,7 +288,7 @@ Bytes encode_session(const SessionRecord& record) {
   put_public(root, record.info);
   put_number(root, "contents", record.contents);
   put_word(root, "contents-sha256", record.contents_digest.to_string());
-  if (record.process) put_running(root, record.info, *record.process);
+  if (record.process) put_running(root, record);
   if (record.server_data) put_snapshot(root.append_child("server-data"), *record.server_data);
   for (const SessionAccount& account : record.info.accounts) {
     const auto place = record.snapshots.find(account.id);

@@ -25,6 +25,8 @@ struct SessionRecord {
   Digest contents_digest;
   // While it runs: who runs it. `info.ended` is the time of the heartbeat then.
   std::optional<os::ProcessIdentity> process;
+  // While it runs: the lists of unreferenced packs on which it does not rely (content.md, "Removing").
+  std::vector<Id128> known_lists;
 };
 
 [[nodiscard]] Bytes encode_session(const SessionRecord& record);

@@ -326,15 +326,22 @@ Status BackupTarget::discard_interrupted(std::string_view label) const {
 
 namespace target {
 
-Status write_accounts(BackupTarget::Impl& target) {
-  const Result<std::vector<RecordPointer>> records = published_sessions(target);
-  if (!records.ok()) return records.status();
-  const Bytes file = encode_accounts(accounts_of(*records));
-  const Result<Bytes> there = target.storage->get(kAccountsKey, base::kMaxSessionFileBytes);
-  if (there.ok() && *there == file) return {};
-  if (Status s = target.storage->put(kAccountsKey, file); !s.ok()) return s;
-  return target.storage->sync();
+Result<bool> rewrite_accounts(BackupTarget::Impl& target) {
+  bool changed = false;
+  // Whoever puts it looks once more: of several that do so at once, the last has seen every session.
+  for (;;) {
+    const Result<std::vector<RecordPointer>> records = published_sessions(target);
+    if (!records.ok()) return records.status();
+    const Bytes file = encode_accounts(accounts_of(*records));
+    const Result<Bytes> there = target.storage->get(kAccountsKey, base::kMaxSessionFileBytes);
+    if (there.ok() && *there == file) return changed;
+    if (Status s = target.storage->put(kAccountsKey, file); !s.ok()) return s;
+    if (Status s = target.storage->sync(); !s.ok()) return s;
+    changed = true;
+  }
 }
+
+Status write_accounts(BackupTarget::Impl& target) { return rewrite_accounts(target).status(); }
 
 }  // namespace target
 }  // namespace restante

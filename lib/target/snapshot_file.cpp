@@ -41,13 +41,24 @@ std::uint32_t frame_checksum(std::uint32_t section, std::uint64_t ordinal, std::
 
 }  // namespace
 
+std::string SnapshotObjects::next_name() {
+  const std::scoped_lock lock(mutex_);
+  return base::cat("snapshots/", base::padded(++named_, 4), ".snap");
+}
+
+Status SnapshotObjects::put(std::string_view name, ByteView bytes) {
+  const std::scoped_lock lock(mutex_);
+  return publication_.put(name, bytes);
+}
+
 struct SnapshotWriter::State {
-  Publication& publication;
+  SnapshotObjects& objects;
   Id128 target;
   int level;
 
+  // What is not put yet, and its name; empty if nothing is.
   Bytes object;
-  unsigned objects = 0;
+  std::string object_name;
 
   // Of the section being written.
   SnapshotPlace place;
@@ -56,21 +67,18 @@ struct SnapshotWriter::State {
   std::uint32_t section_checksum = 0;
   std::uint64_t frames = 0;
 
-  [[nodiscard]] std::string object_name() const {
-    return base::cat("snapshots/", base::padded(objects + 1, 4), ".snap");
-  }
-
   void append(ByteView bytes) {
-    if (place.parts.empty() || place.parts.back().object != object_name())
-      place.parts.push_back({object_name(), object.size(), 0});
+    if (object_name.empty()) object_name = objects.next_name();
+    if (place.parts.empty() || place.parts.back().object != object_name)
+      place.parts.push_back({object_name, object.size(), 0});
     object.insert(object.end(), bytes.begin(), bytes.end());
     place.parts.back().length += bytes.size();
   }
 
   [[nodiscard]] Status put_object() {
     if (object.empty()) return {};
-    if (Status s = publication.put(object_name(), object); !s.ok()) return s;
-    ++objects;
+    if (Status s = objects.put(object_name, object); !s.ok()) return s;
+    object_name.clear();
     object.clear();
     return {};
   }
@@ -97,8 +105,8 @@ struct SnapshotWriter::State {
   }
 };
 
-SnapshotWriter::SnapshotWriter(Publication& publication, const Id128& target, int compression_level)
-    : state_(new State{publication, target, compression_level, {}, 0, {}, {}, {}, 0, 0}) {}
+SnapshotWriter::SnapshotWriter(SnapshotObjects& objects, const Id128& target, int compression_level)
+    : state_(new State{objects, target, compression_level, {}, {}, {}, {}, {}, 0, 0}) {}
 SnapshotWriter::~SnapshotWriter() = default;
 
 void SnapshotWriter::begin(std::string_view account_id) {

@@ -3,6 +3,7 @@
 // object. Specified in docs/format/target.md, "Snapshots".
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,25 @@ struct SnapshotPlace {
   std::uint64_t operations = 0;
 };
 
-// Writes the snapshots of a session, one after the other.
+// The objects that the writers of one session fill, each its own.
+class SnapshotObjects {
+ public:
+  explicit SnapshotObjects(Publication& publication) : publication_(publication) {}
+  // "snapshots/0001.snap" and so on. From any thread, as is `put`.
+  [[nodiscard]] std::string next_name();
+  [[nodiscard]] Status put(std::string_view name, ByteView bytes);
+
+ private:
+  std::mutex mutex_;
+  Publication& publication_;
+  unsigned named_ = 0;
+};
+
+// Writes snapshots of a session, one after the other. One thread at a time; several writers share `objects`,
+// which outlives them.
 class SnapshotWriter {
  public:
-  SnapshotWriter(Publication& publication, const Id128& target, int compression_level);
+  SnapshotWriter(SnapshotObjects& objects, const Id128& target, int compression_level);
   ~SnapshotWriter();
 
   // One account's section: begin, put, end. A section that failed is dropped by beginning the next.

@@ -76,6 +76,8 @@ struct UnreadableSession {
 
 // accounts.xml made from the published sessions, put if it differs (R13).
 [[nodiscard]] Status write_accounts(BackupTarget::Impl& target);
+// The same; whether it differed.
+[[nodiscard]] Result<bool> rewrite_accounts(BackupTarget::Impl& target);
 
 // Views of all archived segments, in order of incarnation and sequence. Segments that cannot be opened are
 // left out and named in `damages` if it is given, else the call fails.

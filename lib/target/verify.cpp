@@ -1,8 +1,11 @@
 // Checking a target: what is there can be read, agrees with what sessions say of it, and misses nothing.
 
+#include <array>
 #include <set>
 
 #include "base/text.hpp"
+#include "base/wire.hpp"
+#include "crypto/crypto.hpp"
 #include "redo/committed_reader.hpp"
 #include "target/segment_archive.hpp"
 #include "target/target_impl.hpp"
@@ -20,6 +23,8 @@ class Verifier {
       : target_(target), options_(options) {}
 
   [[nodiscard]] Result<TargetVerification> run() {
+    if (options_.read_percent < 1 || options_.read_percent > 100)
+      return Status(Code::invalid_argument, "the share of packs to read must be 1 to 100 percent");
     {
       // What was read before may have been damaged since.
       const std::scoped_lock lock(target_.mutex);
@@ -49,10 +54,26 @@ class Verifier {
     result_.damages.push_back({std::move(key), std::move(what), std::move(costs)});
   }
 
+  // Small enough to be typed again.
+  [[nodiscard]] Status choose_seed(std::uint64_t& seed) const {
+    if (options_.read_seed) {
+      seed = *options_.read_seed;
+      return {};
+    }
+    std::array<std::uint8_t, 4> random{};
+    if (Status s = crypto::random_bytes(random); !s.ok()) return s;
+    seed = base::ByteReader(random).u32();
+    return {};
+  }
+
   [[nodiscard]] Status check_content() {
-    const Result<content::ContentVerification> found = target_.content->verify(options_.read_data);
+    content::ReadExtent extent{options_.read_data ? options_.read_percent : 0, 0};
+    if (Status s = choose_seed(extent.seed); !s.ok()) return s;
+    const Result<content::ContentVerification> found = target_.content->verify(extent);
     if (!found.ok()) return found.status();
+    result_.read_seed = extent.seed;
     result_.packs = found->packs;
+    result_.packs_read = found->packs_read;
     result_.contents = found->contents;
     result_.bytes = found->bytes;
     for (const content::PackDamage& pack : found->damages) {

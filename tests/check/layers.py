@@ -17,10 +17,12 @@ LAYERS = [
     {"os", "crypto"},
     {"model"},
     {"format", "storage"},
-    {"redo", "catalog"},
+    {"redo", "catalog", "keys"},
     {"content"},  # the catalog is the index of what it stores
     {"target", "calendar"},
+    {"history"},  # what sessions and restores both ask of a target and a log
     {"backup", "restore", "stores"},
+    {"archive"},  # a restore written to a file, and a file restored
     {"capi"},
 ]
 RANK = {layer: rank for rank, row in enumerate(LAYERS) for layer in row}
@@ -34,10 +36,10 @@ OUTSIDE = {
     "zdict.h": "content",
     "pugixml.hpp": "target",
     "date/": "calendar",
-    "nlohmann/": "target",
-    "archive": "target",
+    "archive": "archive",
     "boost/": None,
     "fmt/": None,
+    "nlohmann/": None,
 }
 LOWEST_FREE_RANK = RANK["target"]
 

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "archive_pieces.hpp"
+#include "content/base64_lines.hpp"
 #include "fuzz.hpp"
+#include "keys/secrets.hpp"
 #include "os/file.hpp"
 #include "redo/body.hpp"
 #include "redo/consumers.hpp"
@@ -258,6 +260,69 @@ void add_maildir(Corpus& corpus) {
   }
 }
 
+std::string base64_of(std::size_t size, const content::Base64Shape& shape) {
+  Bytes file(size);
+  for (std::size_t i = 0; i < size; ++i) file[i] = static_cast<std::uint8_t>(i * i >> 3);
+  Bytes lines;
+  content::encode_base64_lines(file, shape, lines);
+  return std::string(as_text(lines));
+}
+
+std::string with_crlf(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += c == '\n' ? std::string("\r\n") : std::string(1, c);
+  return out;
+}
+
+void add_mime(Corpus& corpus) {
+  const std::string trace =
+      "Return-Path: <a@example.com>\nDelivered-To: b@example.com\nReceived: from c\n\tby d with LMTP id 1\n";
+  const std::string body(600, 'x');
+  const std::string parts =
+      "Subject: s\nContent-Type: multipart/mixed;\n boundary=\"b\"\n\npreamble\n--b\nContent-Type: "
+      "multipart/alternative; boundary=c\n\n--c\n\n" +
+      body + "\n--c--\n\n--b\nContent-Transfer-Encoding: base64\n\n" + base64_of(900, {76, false, true}) +
+      "--b--\nepilogue\n";
+  const std::pair<const char*, std::string> messages[] = {
+      {"plain", "From a\n" + trace + "Subject: s\n\nbody\n"},
+      {"parts", trace + parts},
+      {"parts-crlf", with_crlf(trace + parts)},
+      {"attached", "Content-Type: multipart/digest; boundary=d\n\n--d\n\n" + trace + parts + "--d--\n"},
+      {"bare", base64_of(900, {64, true, false})},
+      {"irregular",
+       "\n" + base64_of(900, {60, false, true}) + "\n" + base64_of(900, {72, false, false}) + " "},
+      {"long", "X: y\n" + std::string(2050, 'A') + "\n\n" + std::string(2050, 'B') + "\n"}};
+  for (const auto& [name, message] : messages) {
+    Bytes bytes = tagged(0, as_bytes(message));
+    corpus.add("mime_splitter", name, tagged(6, bytes));
+  }
+}
+
+void add_keys(Corpus& corpus, const std::string& folder) {
+  const auto add = [&](std::uint8_t tag, const std::string& name, std::size_t without) {
+    const Result<Bytes> bytes = os::read_file(os::real_io(), AT_FDCWD, folder + "/" + name, 1 << 20);
+    MUST(bytes.ok());
+    std::string file = name + "-" + std::to_string(tag);
+    std::replace(file.begin(), file.end(), '/', '-');
+    corpus.add("keys", file, tagged(tag, ByteView(*bytes).first(bytes->size() - without)));
+  };
+  for (int number = 1; number <= 6; ++number) {
+    const std::string name = "keys/0000000" + std::to_string(number) + ".key";
+    add(0, name, 0);
+    // The fuzzer signs.
+    add(1, name, 64);
+  }
+  add(3, "server.key", 0);
+  add(5, "chains/00000002/0000000001.link", 0);
+  keys::Secrets secrets;
+  secrets.id.emplace();
+  secrets.authority.emplace();
+  secrets.audiences[0][1] = {};
+  secrets.audiences[2][7] = {};
+  corpus.add("keys", "secrets", tagged(2, keys::encode_secrets(secrets).view()));
+  corpus.add("keys", "public", tagged(4, as_bytes(keys::encode_public_keys({}))));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -291,6 +356,8 @@ int main(int argc, char** argv) {
   add_snapshot(corpus, argv[1], records);
   add_xml(corpus, argv[1]);
   add_maildir(corpus);
+  add_mime(corpus);
+  add_keys(corpus, std::string(argv[1]) + "/../keys");
   redo::ConsumerList list;
   list.log.bytes.fill(1);
   list.consumers = {{.name = "shipper", .position = 7},

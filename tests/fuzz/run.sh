@@ -25,7 +25,8 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-fuzzers=(operation header record scan index control archive snapshot session accounts uidlist maildir)
+fuzzers=(operation header record scan index control archive snapshot session accounts uidlist maildir
+  mime_splitter keys export export_lines)
 
 clang=$(command -v clang++-14 || command -v clang++)
 if [ -z "$clang" ]; then
@@ -42,12 +43,16 @@ declare -A groups=(
   [record]='redo/assigned redo/body redo/record redo/record_info redo/record_scan redo/segment_file'
   [segment]='redo/segment_index redo/segment_header redo/segment_reading redo/consumers redo/control_file redo/open_table'
   [target]='target/segment_archive target/snapshot_file target/session_file target/xml_text content/compression'
+  [content]='content/base64_lines content/mime_splitter'
   [storage]='storage/key storage/memory_storage storage/publication'
+  [keys]='crypto/aead crypto/curve crypto/kdf crypto/sealer crypto/secret keys/chain keys/ledger keys/secrets'
   [stores]='stores/maildir_uidlist stores/maildir_keywords stores/maildir_subscriptions stores/maildir_names
     stores/maildir_pattern stores/maildir_attributes stores/mutf7'
+  [archive]='archive/mbox archive/names archive/reader archive/records archive/spool archive/own_mailboxes
+    archive/foreign_mailboxes model/mailbox_state'
 )
 names=("${!groups[@]}")
-libraries=(-lcrypto -lzstd -lpugixml)
+libraries=(-lcrypto -lzstd -lpugixml -larchive)
 
 flags=(-std=c++20 -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
   -fno-sanitize-recover=all -I"$top/include" -I"$top/lib" -I"$here")

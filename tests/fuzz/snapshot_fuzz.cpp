@@ -33,7 +33,8 @@ Section write(const std::vector<Operation>& operations) {
   Section section;
   auto publication = section.storage->publication(kPrefix, "sessions_tmp/x/");
   MUST(publication.ok());
-  target::SnapshotWriter writer(**publication, fuzz::place_of(0).log, 1);
+  target::SnapshotObjects objects(**publication);
+  target::SnapshotWriter writer(objects, fuzz::place_of(0).log, 1);
   writer.begin(kAccount);
   for (const Operation& operation : operations) MUST(writer.put(operation).ok());
   Result<target::SnapshotPlace> place = writer.end();

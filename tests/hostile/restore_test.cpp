@@ -67,6 +67,10 @@ void replace_by_link(const fs::path& place, const fs::path& to) {
   fs::create_symlink(to, place);
 }
 
+std::ptrdiff_t message_count(const fs::path& dir) {
+  return std::distance(fs::directory_iterator(dir), fs::directory_iterator());
+}
+
 }  // namespace
 
 TEST_CASE("hostile: a restore writes through no link that stands in its place", "[hostile]") {
@@ -261,4 +265,152 @@ TEST_CASE("hostile: an account is deleted whole and nothing behind its links", "
           contents);
   CHECK_FALSE(fs::exists(site.alice()));
   site.require_no_canary();
+}
+
+TEST_CASE(
+    "R16: an account that changed since the plan is refused, or planned again, and only into what was "
+    "planned",
+    "[hostile]") {
+  HostileSite site;
+  make_mailbox(site.alice());
+  const SessionInfo good = site.back_up();
+  for (const char* gone : {"cur/0.h:2,S", "cur/1.h:2,S"}) fs::remove(site.alice() / gone);
+  TestStore store(site.mail());
+  Scanner::Options options;
+  options.state_directory = site.scratch().file("scan");
+  auto scanner = Scanner::open(*store.store, site.log(), options);
+  REQUIRE_OK(scanner);
+  const std::unique_ptr<MailSink> sink = (*scanner)->sink_for(*store.store);
+  RestoreRequest request;
+  request.accounts = {kAlice};
+  request.stop.label = good.label;
+  const auto plan = [&] {
+    Result<RestorePlan> made =
+        RestorePlan::make({site.target()}, &site.log(), request, {scanner->get(), sink.get()});
+    REQUIRE_OK(made);
+    REQUIRE_OK(made->accounts().front().failure);
+    return std::move(*made);
+  };
+
+  RestorePlan strict = plan();
+  CHECK(strict.accounts().front().difference.messages.added == 2);
+  fs::remove(site.alice() / "cur/2.h:2,S");
+  const Lsn before = site.log().end();
+  const Result<RestoreReport> refused = strict.execute();
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.status().code() == Code::busy);
+  CHECK_FALSE(fs::exists(site.alice() / "cur/0.h:2,S"));
+  CHECK(site.log().unfinished().empty());
+  CHECK(site.log().end() > before);  // what the scan found, and no rewind
+
+  request.plan_again = true;
+  RestorePlan following = plan();
+  CHECK(following.accounts().front().difference.messages.added == 3);
+  fs::remove(site.alice() / "cur/3.h:2,S");
+  const Result<RestoreReport> done = following.execute();
+  REQUIRE_OK(done);
+  REQUIRE(done->accounts.size() == 1);
+  REQUIRE_OK(done->accounts.front().status);
+  REQUIRE(done->accounts.front().planned_again.has_value());
+  CHECK(done->accounts.front().planned_again->difference.messages.added == 4);
+  CHECK(message_count(site.alice() / "cur") == 8);
+
+  // What is planned exactly needs no second plan.
+  fs::remove(*fs::directory_iterator(site.alice() / "cur"));
+  RestorePlan still = plan();
+  const Result<RestoreReport> simple = still.execute();
+  REQUIRE_OK(simple);
+  CHECK_FALSE(simple->accounts.front().planned_again.has_value());
+
+  // The account went meanwhile: that is another restore than the one that was planned.
+  RestorePlan late = plan();
+  fs::remove_all(site.alice());
+  const Result<RestoreReport> another = late.execute();
+  REQUIRE_FALSE(another.ok());
+  CHECK(another.status().code() == Code::busy);
+  CHECK_FALSE(fs::exists(site.alice()));
+}
+
+TEST_CASE("R2: a folder that a restore made keeps its id in the log, whatever GUID the server gives it",
+          "[hostile]") {
+  HostileSite site;
+  make_mailbox(site.alice());
+  const auto has_uidlist = [&](const std::string& dir, char guid) {
+    write_file(site.alice() / dir / "dovecot-uidlist", "3 V7 N9 G" + std::string(32, guid) + "\n1 :0.h\n");
+  };
+  has_uidlist(".Work", 'b');
+  has_uidlist(".Work.Reports", 'c');
+  make_maildir(site.alice() / ".Empty");
+  write_file(site.alice() / ".Empty/dovecot-uidlist", "3 V7 N1 G" + std::string(32, 'e') + "\n");
+  const SessionInfo good = site.back_up();
+  fs::remove_all(site.alice() / ".Work");
+  fs::remove_all(site.alice() / ".Work.Reports");
+  fs::remove_all(site.alice() / ".Empty");
+
+  TestStore store(site.mail());
+  Scanner::Options options;
+  options.state_directory = site.scratch().file("scan");
+  auto scanner = Scanner::open(*store.store, site.log(), options);
+  REQUIRE_OK(scanner);
+  const std::unique_ptr<MailSink> sink = (*scanner)->sink_for(*store.store);
+  RestoreRequest request;
+  request.accounts = {kAlice};
+  request.stop.label = good.label;
+  request.identity = Identity::keep;
+  Result<RestorePlan> plan =
+      RestorePlan::make({site.target()}, &site.log(), request, {scanner->get(), sink.get()});
+  REQUIRE_OK(plan);
+  const Result<RestoreReport> report = plan->execute();
+  REQUIRE_OK(report);
+  REQUIRE_OK(report->accounts.front().status);
+  const Lsn restored_at = site.log().end();
+
+  // The server finds the folders before anybody scans. One of them somebody has replaced meanwhile.
+  const auto index = [&](const std::string& dir, char guid) {
+    std::string list = "3 V90 N20 G" + std::string(32, guid) + "\n";
+    int uid = 0;
+    for (const char* part : {"cur", "new"})
+      for (const auto& entry : fs::directory_iterator(site.alice() / dir / part)) {
+        const std::string name = entry.path().filename().string();
+        list += std::to_string(++uid) + " :" + name.substr(0, name.find(':')) + "\n";
+      }
+    write_file(site.alice() / dir / "dovecot-uidlist", list);
+  };
+  index(".Work", '1');
+  fs::remove_all(site.alice() / ".Work.Reports");
+  make_maildir(site.alice() / ".Work.Reports");
+  write_file(site.alice() / ".Work.Reports/cur/another:2,S", "another");
+  index(".Work.Reports", '2');
+  index(".Empty", '3');
+  const Result<ScanReport> scanned = (*scanner)->scan(kAlice);
+  REQUIRE_OK(scanned);
+
+  ReadRange range;
+  range.after = restored_at;
+  range.account_id = kAlice;
+  auto cursor = site.log().read(range);
+  REQUIRE_OK(cursor);
+  std::set<std::string> gone;
+  for (LoggedTransaction transaction;;) {
+    const Result<bool> more = (*cursor)->next(transaction);
+    REQUIRE_OK(more);
+    if (!*more) break;
+    for (const Operation& operation : transaction.operations)
+      if (const auto* folder = std::get_if<FolderDelete>(&operation)) gone.insert(folder->folder_id);
+  }
+  // Of an empty folder nobody knows whether it is the one that was made.
+  CHECK(gone == std::set<std::string>{std::string(32, 'c'), std::string(32, 'e')});
+  const MailboxState state = state_of(**scanner, kAlice);
+  const Folder* work = folder_named(state, "Work");
+  REQUIRE(work != nullptr);
+  CHECK(work->id == std::string(32, 'b'));
+  CHECK(work->uidvalidity == 90);
+  CHECK(folder_named(state, "Work/Reports")->id == std::string(32, '2'));
+  CHECK(std::count_if(state.messages().begin(), state.messages().end(), [&](const auto& one) {
+          return one.first.first == work->id && one.second.uid != 0;
+        }) == 8);
+  // It stays so.
+  const Result<ScanReport> again = (*scanner)->scan(kAlice);
+  REQUIRE_OK(again);
+  CHECK(again->difference.none());
 }

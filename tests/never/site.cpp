@@ -315,7 +315,11 @@ std::string Server::damages() {
   options.read_data = true;
   const Result<TargetVerification> target_verified = target->verify(options);
   if (!target_verified.ok()) return target_verified.status().to_string();
-  for (const TargetDamage& damage : target_verified->damages) all += damage.key + ": " + damage.what + "\n";
+  for (const TargetDamage& damage : target_verified->damages) {
+    all += damage.key + ": " + damage.what;
+    for (const std::string& cost : damage.costs) all += "; costs " + cost;
+    all += "\n";
+  }
   const Result<LogVerification> log_verified = redo->verify();
   if (!log_verified.ok()) return all + log_verified.status().to_string();
   for (const LogDamage& damage : log_verified->damages) all += damage.what + "\n";

@@ -1370,6 +1370,23 @@ class Block(typing.NamedTuple):
     checksum: int
 
 
+def unreferenced_list(data, list_id, target_id):
+    """The pack ids of a list of unreferenced packs."""
+    require(len(data) >= 68, "a list of packs is cut off")
+    cursor = Cursor(data, 0, len(data) - 4)
+    require(crc32c(data[:-4]) == struct.unpack_from("<I", data, len(data) - 4)[0], "a list of packs is damaged")
+    require(cursor.take(8) == b"RSTUNREF", "it is no list of packs")
+    version, required, count = cursor.unpack("HHI")
+    target, key, own = cursor.unpack("16s16s16s")
+    if version != 1 or required or any(key):
+        raise Unsupported(f"a list of packs of version {version} with features {required:#x}, or encrypted")
+    require(target == target_id and own == list_id, "it is another list of packs, or of another target")
+    packs = [cursor.take(16) for _ in range(count)]
+    require(not cursor, "bytes behind a list of packs")
+    require(packs == sorted(set(packs)), "its packs are not in order")
+    return packs
+
+
 class Pack:
     """A pack: `parts`, `frames` (number -> offset of its block), and what is wrong with it in `faults`."""
 
@@ -1517,19 +1534,19 @@ class ContentStore:
                 store.add(bytes.fromhex(entry.stem), entry.read_bytes())
         return store
 
-    def read(self, id, depth=0):
+    def read(self, id, depth=0, in_base64=False):
         """The content of that id, checked, from the first place where it is sound."""
         problem = Damaged(f"no pack holds {id.hex()}")
         for pack, part in self.places.get(id, []):
             try:
-                data = self._part(pack.read(part), part.kind, depth)
+                data = self._part(pack.read(part), part.kind, depth, in_base64)
                 require(hashlib.sha256(data).digest() == id, f"content {id.hex()} is damaged")
                 return data
             except (Damaged, Unsupported) as error:
                 problem = error
         raise problem
 
-    def _part(self, data, kind, depth):
+    def _part(self, data, kind, depth, in_base64):
         if kind == 0:
             return data
         if kind != 1:
@@ -1538,15 +1555,29 @@ class ContentStore:
         cursor = Cursor(data)
         size, out = cursor.varint(), b""
         while cursor:
-            operation = cursor.u8()
-            if operation != 1:
-                raise Unsupported(f"operation {operation} of a recipe")
-            id, length = cursor.take(32), cursor.varint()
-            piece = self.read(id, depth + 1)
-            require(len(piece) == length, "a piece of a recipe has another length")
-            out += piece
+            out += self._segment(cursor, depth, in_base64)
         require(len(out) == size, "a recipe yields another length")
         return out
+
+    def _segment(self, cursor, depth, in_base64):
+        operation = cursor.u8()
+        if operation == 2:
+            return cursor.take(cursor.varint())
+        if operation not in (1, 3):
+            raise Unsupported(f"operation {operation} of a recipe")
+        require(operation == 1 or not in_base64, "base64 of base64")
+        id, length = cursor.take(32), cursor.varint()
+        piece = self.read(id, depth + 1, in_base64 or operation == 3)
+        require(len(piece) == length, "a piece of a recipe has another length")
+        return piece if operation == 1 else _base64_lines(piece, cursor.varint(), cursor.u8())
+
+
+def _base64_lines(data, width, flags):
+    require(16 <= width <= 996 and width % 4 == 0 and flags < 4, "lines of base64 that cannot be")
+    characters = base64.b64encode(data)
+    lines = [characters[at : at + width] for at in range(0, len(characters), width)]
+    ending = b"\r\n" if flags & 1 else b"\n"
+    return ending.join(lines) + (ending if flags & 2 else b"")
 
 
 # --- Backup target: snapshots and archived segments (target.md) -------------------------------------------

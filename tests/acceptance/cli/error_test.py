@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from support import Run, Skipped, contains, equal, fails_clearly, main, tree
+from support import Run, Skipped, break_off_a_restore, contains, equal, fails_clearly, main, tree
 
 
 def backed_up(site):
@@ -123,7 +123,8 @@ def test_unknown_account_is_not_an_empty_answer(site):
         site.run("query", "-a", "bob@example.com", "--to", "2001/01/01 00:00:00", code=0).out,
         "No backup session matches",
     )
-    contains(site.run("redo", "dump", "-a", "bob@example.com", code=0).out, "No record matches")
+    words = ("redo", "dump", "-a", "bob@example.com", "--operation", "message-put")
+    contains(site.run(*words, code=0).out, "No record matches")
 
 
 def test_lost_store_is_not_taken_for_removed_accounts(site):
@@ -174,20 +175,29 @@ def test_prefix_that_makes_a_name_too_long(site):
     refused(site, *words, parts=("a name of 280 bytes, 255 are possible",))
 
 
-def test_restore_that_stops_half_way(site):
+def test_restore_that_broke_off(site):
+    backed_up(site)
+    break_off_a_restore(site)
+    parts = ("not backed up: alice@example.com", "'restante restore'", "'restante abort --restore'")
+    fails_clearly(site.run("backup"), 3, *parts)
+    fails_clearly(site.run("backup", "-a", "alice@example.com", "--full"), 1, *parts)
+    site.run("abort", "--restore", code=0)
+    site.run("backup", code=0)
+
+
+def test_restore_that_cannot_write_changes_nothing(site):
     labels = backed_up(site)
     # Returning messages are written through tmp/.
     shutil.rmtree(site.mail / "alice/tmp")
     (site.mail / "alice/tmp").write_text("in the way")
     next((site.mail / "alice/cur").iterdir()).unlink()
+    mailbox = site.mailbox("alice")
     run = site.run("restore", "-a", "alice@example.com", "--to-label", labels[0])
-    fails_clearly(run, 3, "stopped half way", "hint: ")
-    parts = ("not backed up: alice@example.com", "'restante restore'", "'restante abort --restore'")
-    fails_clearly(site.run("backup"), 3, *parts)
-    fails_clearly(site.run("backup", "-a", "alice@example.com", "--full"), 1, *parts)
+    fails_clearly(run, 1, "nothing was changed", "alice/tmp")
+    equal(site.mailbox("alice"), mailbox)
+    equal(site.json("redo", "stat")["open"], [])
     (site.mail / "alice/tmp").unlink()
     (site.mail / "alice/tmp").mkdir()
-    site.run("abort", "--restore", code=0)
     site.run("backup", code=0)
 
 

@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 
-from support import contains, equal, fails_clearly, main, tree, wait_until
+from support import break_off_a_restore, contains, equal, fails_clearly, main, tree, wait_until
 
 COMMANDS = (["redo", "dump"], ["redo", "stat"], ["redo", "replay"])
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -957,12 +957,7 @@ def test_replay_that_stops_half_way_can_be_taken_back(site):
 
 def test_a_restore_that_broke_off_is_left_to_restore(site):
     wanted, end = gone_back(site)
-    label = site.json("query")["sessions"][0]["label"]
-    site.deliver("alice", "more", flags="")
-    next((site.mail / "alice/.Work/cur").iterdir()).unlink()
-    shutil.rmtree(site.mail / "alice/tmp")
-    (site.mail / "alice/tmp").write_text("in the way")
-    fails_clearly(site.run("restore", "-a", ALICE, "--to-label", label), 3, "stopped half way")
+    break_off_a_restore(site)
     mail = tree(site.mail)
     run = site.run("redo", "replay", "-a", ALICE, "--to-lsn", end, "--yes")
     fails_clearly(run, 1, "a restore of it began and did not end", "hint: 'restante restore'")

@@ -100,6 +100,52 @@ def test_incremental_gives_a_new_account_a_full(site):
     equal(site.mailbox("carol"), wanted)
 
 
+def test_synthetic_full_of_what_was_logged(site):
+    started(site)
+    first = site.backup("--full")
+    site.deliver("alice", "logged", "Work.New", flags="S")
+    site.run("scan", code=0)
+    wanted = site.mailbox("alice")
+    site.deliver("alice", "not logged yet")
+    site.deliver("carol", "new here")
+    out = site.run("backup", "--synthetic", code=0).out
+    contains(out, "the mailboxes were not read")
+    session = site.json("query")["sessions"][0]
+    equal(session["type"], "full")
+    equal({a["address"] for a in session["accounts"] if a["full"]},
+          {f"{name}@example.com" for name in ("alice", "bob", "carol")})
+    # It stands alone: the first full is lost.
+    shutil.rmtree(site.target / "sessions" / first)
+    site.run("restore", "-a", "alice@example.com", "--label", session["label"], "--full-only", code=0)
+    equal(site.mailbox("alice"), wanted)
+    contains(site.run("verify", "--read-data", code=0).out, "no damage")
+
+
+def test_auto_grouped_sessions(site):
+    started(site)
+    for number in range(4):
+        site.deliver(f"user{number}", f"to user{number}")
+    config = site.config.read_text()
+    site.write_config('mode = "auto-grouped"\n' + config + "[auto_grouped]\nnum_groups = 3\n")
+
+    def fulls(session):
+        return {a["address"].split("@")[0] for a in session["accounts"] if a["full"]}
+
+    everybody = {"alice", "bob", "user0", "user1", "user2", "user3"}
+    equal(fulls(site.json("backup")["session"]), everybody)
+    site.deliver("user3", "between")
+    session = site.json("backup", "--auto-grouped")["session"]
+    equal(fulls(session), {"alice", "bob"})
+    equal([a["full"] for a in session["accounts"] if a["address"] == "user3@example.com"], [False])
+    equal(fulls(site.json("backup")["session"]), {"user0", "user1"})
+    # A session that is asked for is what was asked for.
+    equal(fulls(site.json("backup", "-i")["session"]), set())
+    wanted = site.mailbox("user3")
+    shutil.rmtree(site.mail / "user3")
+    site.run("restore", "-a", "user3@example.com", "--to-label", session["label"], code=0)
+    equal(site.mailbox("user3"), wanted)
+
+
 def test_addresses_match_whatever_their_case(site):
     started(site)
     site.run("backup", "--full", "-a", "Alice@EXAMPLE.com", code=0)
@@ -306,7 +352,7 @@ def status_of(site, label):
 
 def held_backup(site):
     """A backup that was stopped (SIGSTOP) with some accounts done and others not; process and label."""
-    process = site.start("backup", "--full")
+    process = site.start("backup", "--full", "--limit-rate", "20K")  # for all of it some seconds
     label = process.stdout.readline().decode().strip()
     while True:
         process.send_signal(signal.SIGSTOP)
@@ -507,10 +553,65 @@ def test_who_comes_second_to_an_account_is_told(site):
     site.run("query", code=0)
     site.run("verify", code=0)
     if done:
-        site.run("scan", "-a", done[0], code=0)
+        scan = site.run("scan", "-a", done[0])
+        while "is still being written" in scan.err:  # it was stopped with the log's disk in hand
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.005)
+            process.send_signal(signal.SIGSTOP)
+            scan = site.run("scan", "-a", done[0])
+        equal(scan.code, 0, str(scan))
     process.kill()
     process.communicate()
     site.run("scan", code=0)
+
+
+def test_deleted_backups_give_their_room_back(site):
+    started(site)
+    for i in range(20):
+        path = site.deliver("alice", f"passing {i}")
+        path.write_bytes(path.read_bytes() + os.urandom(15_000).hex().encode())
+    first = site.backup("--full")
+    lost = site.mailbox("alice")
+    for path in (site.mail / "alice/new").iterdir():
+        if "passing" in path.read_text():
+            path.unlink()
+    middle = site.backup("--incremental")
+    second = site.backup("--full")
+    site.deliver("alice", "after the second")
+    site.run("scan", code=0)
+    wanted = site.mailbox("alice")
+    good = now()
+    site.deliver("alice", "later")
+    last = site.backup("--incremental")
+    site.run("verify", "--read-data", code=0)
+    room = sum(path.stat().st_size for path in site.target.rglob("*") if path.is_file())
+
+    before = tree(site.target)
+    kept = site.json("delete", "--label", second, "--dry-run")["targets"][0]
+    equal(tree(site.target), before, "the dry run changed something")
+    equal(kept["removed"], [first, middle])
+    equal([entry["label"] for entry in kept["kept"]], [second])
+    contains(kept["kept"][0]["reason"], "full of alice@example.com and 1 other")
+    fails_clearly(site.run("delete", "--label", "full-20010101.000000.000"), 1, "no published session")
+
+    done = site.json("delete", "--label", second)["targets"][0]
+    for part in ("removed", "kept", "segments"):
+        equal(done[part], kept[part], part)
+    equal(done["pending"], None)
+    if not done["packs"] or sum(p.stat().st_size for p in site.target.rglob("*") if p.is_file()) > room * 0.8:
+        raise AssertionError(f"no room was given back: {done}")
+    equal([s["label"] for s in site.json("query")["sessions"]], [last, second])
+    site.run("verify", "--read-data", code=0)
+
+    site.run("restore", "-a", "alice@example.com", "--to-time", good, code=0)
+    equal(site.mailbox("alice"), wanted)
+    fails_clearly(site.run("restore", "-a", "alice@example.com", "--to-label", first), 1, first)
+    if lost == wanted:
+        raise AssertionError("nothing was deleted between the two")
+    text = site.run("delete", "--older-than", "1d", code=0).out
+    contains(text, "0 sessions and 0 redo log segments removed")
+    site.backup("--incremental")
+    site.run("verify", "--read-data", code=0)
 
 
 if __name__ == "__main__":

@@ -209,6 +209,24 @@ def fails_clearly(run, code, *parts):
     return run
 
 
+def break_off_a_restore(site):
+    """Leaves a restore of alice that was killed while it wrote what comes back."""
+    for number in range(400):
+        site.deliver("alice", f"comes back {number}", flags="", size=20_000)
+    label = site.backup()
+    for _ in range(20):
+        for path in (site.mail / "alice/cur").iterdir():
+            path.unlink()
+        process = site.start("restore", "-a", "alice@example.com", "--to-label", label)
+        while process.poll() is None and not any((site.mail / "alice/tmp").iterdir()):
+            pass
+        process.kill()
+        process.communicate()
+        if [opened["is_restore"] for opened in site.json("redo", "stat")["open"]] == [True]:
+            return
+    raise AssertionError("it was always killed too late")
+
+
 # --- running ---------------------------------------------------------------------------------------------
 
 

@@ -8,8 +8,9 @@ import subprocess
 
 from support import Run, Skipped, contains, equal, fails_clearly, main
 
-COMMANDS = ["init", "backup", "restore", "query", "abort", "verify", "scan", "watch", "redo dump", "redo verify"]
-COMMANDS += ["redo replay", "redo stat"]
+COMMANDS = ["init", "backup", "restore", "query", "abort", "delete", "verify", "copy", "rebuild", "repair", "scan"]
+COMMANDS += ["watch", "export", "import"]
+COMMANDS += ["redo dump", "redo verify", "redo replay", "redo stat"]
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -47,7 +48,7 @@ def test_unrecognized_words(site):
     fails_clearly(site.run("--frobnicate"), 2, "Unrecognized option '--frobnicate'")
     for command in COMMANDS:
         fails_clearly(site.run(*command.split(), "--frobnicate"), 2, "Unrecognized option '--frobnicate'")
-        if command not in ("redo dump", "redo verify"):  # they take files
+        if command not in ("redo dump", "redo verify", "import"):  # they take files
             fails_clearly(site.run(*command.split(), "frobnicate"), 2, "Unrecognized argument 'frobnicate'")
     fails_clearly(site.run("redo", "dump", "frobnicate"), 1, "frobnicate: No such file")
     fails_clearly(site.run("redo"), 2, "redo dump")
@@ -56,13 +57,11 @@ def test_unrecognized_words(site):
 
 def test_later_commands_and_options_are_refused(site):
     for command in (
-        "delete schedule browse search diff undelete undo export import copy rebuild doctor"
+        "schedule browse search diff undelete undo doctor"
     ).split():
         fails_clearly(site.run(command), 2, f"Unrecognized command '{command}'")
     fails_clearly(site.run("redo", "undo"), 2, "Unrecognized command 'redo undo'", "redo replay")
     for words in (
-        ["backup", "--auto-grouped"],
-        ["backup", "--synthetic"],
         ["restore", "-a", "x", "--folder", "INBOX"],
         ["restore", "-a", "x", "--message", "1"],
     ):
@@ -71,6 +70,8 @@ def test_later_commands_and_options_are_refused(site):
 
 def test_options_against_each_other(site):
     fails_clearly(site.run("backup", "--full", "--incremental"), 2, "exclude each other", "hint: ")
+    fails_clearly(site.run("backup", "--synthetic", "--full"), 2, "exclude each other", "hint: ")
+    fails_clearly(site.run("backup", "--auto-grouped", "-a", "x"), 2, "chooses the accounts itself", "hint: ")
     fails_clearly(site.run("restore"), 2, "an account is required")
     fails_clearly(site.run("restore", "-a", "x", "--backup-only", "--full-only"), 2, "exclude each other")
     fails_clearly(site.run("restore", "-a", ""), 2, "empty")
@@ -116,6 +117,12 @@ def test_abort_requires_a_label(site):
     fails_clearly(site.run("abort", "--label", "x", "--restore"), 2, "exclude each other")
 
 
+def test_delete_requires_one_choice(site):
+    fails_clearly(site.run("delete"), 2, "what to delete is required", "hint: ")
+    fails_clearly(site.run("delete", "--label", "x", "--older-than", "7d"), 2, "exclude each other")
+    fails_clearly(site.run("delete", "--older-than", "7 weeks"), 2, "'7 weeks' is no period", "7d")
+
+
 def test_bad_times(site):
     times = "yesterday|2026/13/01 00:00:00|2026/02/30 12:00:00|20260712.15595|2026/07/12 15:30:00x"
     for time in times.split("|"):
@@ -155,7 +162,6 @@ def test_bad_configurations(site):
         (good + '[report]\nto = "admin@example.com"\n', 10, "report.to must be a list"),
         (good + "[report]\nto = [1]\n", 10, "report.to must be a string"),
         ('mode = "weekly"\n' + good, 1, 'mode = "weekly" is unknown'),
-        ('mode = "auto-grouped"\n' + good, 1, "not available yet"),
         (good.replace(f'"{site.mail}"', f'"{site.mail}/%x"'), 5, "unknown variable '%x'"),
         (good.replace(f'"{site.mail}"', f'"{site.mail}/%n/%"'), 5, "unknown variable '%'"),
         (good.replace(f'"{site.mail}"', f'"{site.mail}/%d"'), 5, "does not tell accounts apart"),

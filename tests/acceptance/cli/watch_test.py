@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """restante watch: every second can be restored, whatever happens to the watcher."""
 
+import contextlib
+import ctypes
 import datetime
 import hashlib
 import json
@@ -90,6 +92,68 @@ def waiting(site):
     return any(
         account["difference"]["messages"]["added"] for account in site.json("scan")["accounts"]
     )
+
+
+class Opened:
+    """Counts who opens a directory or something in it (inotify)."""
+
+    IN_OPEN = 0x20
+
+    def __init__(self, path):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = self.libc.inotify_init1(os.O_NONBLOCK)
+        equal(self.fd >= 0, True, os.strerror(ctypes.get_errno()))
+        equal(self.libc.inotify_add_watch(self.fd, os.fsencode(path), self.IN_OPEN) >= 0, True, str(path))
+
+    def times(self):
+        with contextlib.suppress(BlockingIOError):
+            return len(os.read(self.fd, 1 << 16)) // 16
+        return 0
+
+
+def test_a_backup_beside_a_watch_takes_its_word(site):
+    made(site, "alice", "bob")
+    site.backup("--full")
+    opened = Opened(site.mail / "bob" / "cur")
+    site.backup()
+    equal(opened.times() > 0, True, "without a watch the mailbox is compared")
+    states = []
+    with Watch(site) as watch:
+        opened.times()
+        for index in range(25):
+            path = site.deliver("alice", f"number {index}", flags="" if index % 2 else None)
+            if index % 3 == 0:
+                site.set_flags(path, "S")
+            if index % 5 == 4:
+                path = site.deliver("alice", f"in a new folder {index}", f"New{index}", flags="F")
+            if index % 7 == 6:
+                next((site.mail / "alice" / "cur").iterdir()).unlink()
+            states.append((site.backup(), site.mailbox("alice")))  # at once, whatever the watcher has logged
+        equal(opened.times(), 0, "the mailbox in which nothing happened was opened")
+        site.deliver("bob", "the last", flags="S")
+        states.append((site.backup(), site.mailbox("alice")))
+        last = site.mailbox("bob")
+        watch.stop()
+    finds_nothing(site)
+    for number, (label, mailbox) in enumerate(states):
+        site.run("restore", "-a", "alice@example.com", "--prefix", f"r{number}-", "--to-label", label, code=0)
+        equal(site.mailbox(f"r{number}-alice"), mailbox, label)
+    site.run("restore", "-a", "bob@example.com", "--prefix", "end-", "--to-label", states[-1][0], code=0)
+    equal(site.mailbox("end-bob"), last)
+
+
+def test_a_backup_waits_for_no_watch_that_does_not_answer(site):
+    made(site, "alice", "bob")
+    site.backup("--full")
+    for stop in (signal.SIGSTOP, signal.SIGKILL):
+        with Watch(site) as watch:
+            time.sleep(0.2)
+            watch.process.send_signal(stop)
+            site.deliver("alice", f"after {stop.name}", flags="")
+            label = site.backup()
+            mailbox = site.mailbox("alice")
+        site.run("restore", "-a", "alice@example.com", "--prefix", f"{stop.name.lower()}-", "--to-label", label, code=0)
+        equal(site.mailbox(f"{stop.name.lower()}-alice"), mailbox)
 
 
 def test_watch_that_is_killed_catches_up(site):

@@ -146,7 +146,7 @@ TEST_CASE("content: nobody relies on what another has not synced yet", "[content
     const ScratchDir scratch;
     Random random("unsynced");
     const auto memory = make_memory_storage();
-    const Bytes bytes = mail(random, 3000);
+    const Bytes bytes = random.bytes(3000);
     // The first writer puts its packs and goes without a flush.
     auto first = open_store(memory->share(), small_packs(scratch, "first machine"));
     auto unsynced = open_writer(*first);
@@ -156,8 +156,8 @@ TEST_CASE("content: nobody relies on what another has not synced yet", "[content
     auto handle = memory->share();
     MemoryStorage* const second_storage = handle.get();
     const bool sync_fails = seed % 2 == 0;
-    // Opening lists (one call), then syncs what it sees there.
-    if (sync_fails) second_storage->fail_after(1, Status(Code::io, "no sync"), false);
+    // Opening lists (two calls), then syncs what it sees there.
+    if (sync_fails) second_storage->fail_after(2, Status(Code::io, "no sync"), false);
     auto second = open_store(std::move(handle), small_packs(scratch, "second machine"));
     auto writer = open_writer(*second);
     require_content(*second, bytes);  // reading it is fine

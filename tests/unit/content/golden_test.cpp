@@ -17,6 +17,7 @@ using namespace restante::content;
 using namespace restante::test;
 
 const std::string kGolden = RESTANTE_GOLDEN_DIR "/content/";
+const Site kSite{kTarget, crypto::plain_sealer()};
 const PackIdentity kIdentity{kTarget, *Id128::parse("0123456789abcdef0123456789abcdef")};
 
 Bytes slurp(const std::string& name) {
@@ -53,27 +54,52 @@ Bytes joined(Bytes a, const Bytes& b) {
   return a;
 }
 
-// Whole contents, in the order of the pack; the last one is a recipe of two of the others.
+constexpr Base64Shape kGoldenShape{60, true, true};
+
+// Whole contents, in the order of the pack; the last one is a recipe of two of the others, with base64 of
+// one.
 std::vector<Bytes> golden_contents() {
+  Bytes last = joined(golden_mail(), bytes_of("--b\r\n\r\n"));
+  encode_base64_lines(golden_noise(), kGoldenShape, last);
   return {Bytes(), bytes_of("hello, restante\r\n"), golden_mail(), golden_noise(),
-          joined(golden_mail(), golden_noise())};
+          joined(last, golden_noise())};
+}
+
+Recipe golden_recipe(const std::vector<Bytes>& contents) {
+  const ContentRef mail = content_ref_of(contents[2]);
+  const ContentRef noise = content_ref_of(contents[3]);
+  Recipe recipe;
+  recipe.add({.part = mail.digest, .part_length = mail.size});
+  recipe.add({.kind = Segment::Kind::bytes, .bytes = bytes_of("--b\r\n\r\n")});
+  recipe.add({.kind = Segment::Kind::base64,
+              .part = noise.digest,
+              .part_length = noise.size,
+              .shape = kGoldenShape});
+  recipe.add({.part = noise.digest, .part_length = noise.size});
+  return recipe;
 }
 
 Bytes build(const std::vector<Bytes>& contents, bool with_recipe) {
   Compressor compressor(3);
-  PackBuilder builder(kIdentity, compressor, 300);
+  const auto made = PackBuilder::make(kIdentity, crypto::plain_sealer());
+  REQUIRE_OK(made);
+  PackBuilder& builder = **made;
+  FrameBuilder frame;
+  const auto add = [&](std::uint8_t kind, const Digest& id, ByteView bytes) {
+    if (frame.size() + bytes.size() > 300 && !frame.empty())
+      REQUIRE_OK(builder.append(frame.close(compressor)));
+    frame.add(kind, id, bytes);
+  };
   for (std::size_t i = 0; i < contents.size(); ++i) {
     const Digest id = content_ref_of(contents[i]).digest;
     if (!with_recipe || i + 1 < contents.size()) {
-      builder.add(kBytesPart, id, contents[i]);
+      add(kBytesPart, id, contents[i]);
       continue;
     }
-    const Recipe recipe{contents[4].size(),
-                        {{content_ref_of(contents[2]).digest, contents[2].size()},
-                         {content_ref_of(contents[3]).digest, contents[3].size()}}};
-    builder.add(kRecipePart, id, encode_recipe(recipe));
+    add(kRecipePart, id, encode_recipe(golden_recipe(contents)));
   }
-  return builder.finish().bytes;
+  REQUIRE_OK(builder.append(frame.close(compressor)));
+  return builder.finish(compressor)->bytes;
 }
 
 std::string list_of(const Index& index) {
@@ -96,7 +122,7 @@ void write_golden() {
   spill("example.pack", build({bytes_of("hello, restante\r\n")}, false));
   const auto memory = make_memory_storage();
   REQUIRE_OK(memory->put(pack_key(kIdentity.pack), pack));
-  const Result<Index> index = read_index(*memory, kTarget, {kIdentity.pack, pack.size()});
+  const Result<Index> index = read_index(*memory, kSite, {kIdentity.pack, pack.size()});
   REQUIRE_OK(index);
   spill("version-1.txt", as_bytes(list_of(*index)));
 
@@ -147,10 +173,10 @@ TEST_CASE("golden: packs of version 1 are read exactly", "[content]") {
   CHECK(golden.readable() == "yyyyy");
   CHECK(golden.damages() == 0);
   const StoredPack pack{kIdentity.pack, slurp("version-1.pack").size()};
-  const Result<Index> index = read_index(*golden.storage, kTarget, pack);
+  const Result<Index> index = read_index(*golden.storage, kSite, pack);
   REQUIRE_OK(index);
   CHECK(list_of(*index) == std::string(as_text(slurp("version-1.txt"))));
-  const Result<Index> salvaged = salvage_index(*golden.storage, kTarget, pack);
+  const Result<Index> salvaged = salvage_index(*golden.storage, kSite, pack);
   REQUIRE_OK(salvaged);
   CHECK(*salvaged == *index);
 

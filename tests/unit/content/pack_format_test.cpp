@@ -29,17 +29,21 @@ TEST_CASE("pack format: keys", "[content]") {
 }
 
 TEST_CASE("pack format: later versions, features and keys are named as such", "[content]") {
-  const Bytes header = encode_header(kIdentity);
+  const Bytes header = encode_header({kIdentity, {}});
   REQUIRE(header.size() == kPackHeaderBytes);
-  CHECK(*decode_header(header) == kIdentity);
+  CHECK(*decode_header(header) == PackHeader{kIdentity, {}});
   for (const std::size_t at : {std::size_t{8}, std::size_t{12}, std::size_t{32}}) {
     Bytes changed = header;
     changed[at] ^= 2;
     REQUIRE_CODE(decode_header(changed), damaged);
     changed.resize(kPackHeaderBytes - 4);
     base::ByteWriter(changed).u32(base::crc32c(changed));
-    REQUIRE_CODE(decode_header(changed), unsupported);
+    // A key without the feature that says so, or the reverse, is no header at all.
+    REQUIRE(decode_header(changed).status().code() == (at == 32 ? Code::damaged : Code::unsupported));
   }
+  const PackHeader sealed{kIdentity, kIdentity.target};
+  CHECK(*decode_header(encode_header(sealed)) == sealed);
+  CHECK(sealed.length() == kPackHeaderBytes + crypto::kEnvelopeBytes);
   Bytes optional = header;
   optional[64] = 1;  // an optional feature is no obstacle
   optional.resize(kPackHeaderBytes - 4);
@@ -52,7 +56,9 @@ TEST_CASE("pack format: a block is good in its place only", "[content]") {
   block.number = 3;
   block.raw = 5;
   block.stored = as_bytes("hello");
-  const Bytes bytes = encode_block(kIdentity, 80, block);
+  Bytes pack(80);
+  append_block(pack, kIdentity, block);
+  const Bytes bytes(pack.begin() + 80, pack.end());
   REQUIRE_OK(decode_block(kIdentity, 80, bytes));
   CHECK(*open_block(*decode_block(kIdentity, 80, bytes), 5) ==
         Bytes(block.stored.begin(), block.stored.end()));
@@ -90,15 +96,26 @@ TEST_CASE("pack format: tables, indexes and recipes that do not add up", "[conte
   base::ByteWriter(huge).varint(UINT64_MAX);
   REQUIRE_CODE(decode_frame_table(huge), damaged);
 
-  const Recipe recipe{7, {{Digest{}, 3}, {Digest{}, 4}}};
+  const Segment three{.part_length = 3};
+  const Segment text{.kind = Segment::Kind::bytes, .bytes = Bytes(4, 'a')};
+  const Segment lines{.kind = Segment::Kind::base64, .part_length = 100, .shape = {76, true, true}};
+  Recipe recipe;
+  for (const Segment& segment : {three, text, lines}) recipe.add(segment);
+  CHECK(recipe.size == 3 + 4 + 76 + 2 + 60 + 2);
   CHECK(*decode_recipe(encode_recipe(recipe)) == recipe);
+  const auto of = [](std::uint64_t size, const Segment& segment) { return Recipe{size, {segment}}; };
   for (const Recipe& wrong :
-       {Recipe{0, {}}, Recipe{6, recipe.segments}, Recipe{8, recipe.segments},
-        Recipe{3, {{Digest{}, 3}, {Digest{}, 0}}}, Recipe{2, {{Digest{}, 3}, {Digest{}, UINT64_MAX}}}}) {
+       {Recipe{0, {}}, Recipe{recipe.size - 1, recipe.segments}, Recipe{recipe.size + 1, recipe.segments},
+        of(3, {}), of(2, {.part_length = UINT64_MAX}), of(3, {.kind = Segment::Kind::bytes}),
+        of(3, {.kind = Segment::Kind::base64, .shape = {76, false, true}}),
+        of(UINT64_MAX,
+           {.kind = Segment::Kind::base64, .part_length = UINT64_MAX - 4, .shape = {76, false, true}}),
+        of(139, {.kind = Segment::Kind::base64, .part_length = 100, .shape = {75, false, false}}),
+        of(139, {.kind = Segment::Kind::base64, .part_length = 100, .shape = {0, false, false}})}) {
     REQUIRE_CODE(decode_recipe(encode_recipe(wrong)), damaged);
   }
   Bytes later = encode_recipe(recipe);
-  later[1] = 2;
+  later[2] = 4;
   REQUIRE_CODE(decode_recipe(later), unsupported);
   REQUIRE_CODE(decode_recipe({}), damaged);
 }
@@ -117,24 +134,31 @@ TEST_CASE("pack format: random bytes never pass", "[content]") {
   }
 }
 
-TEST_CASE("pack builder: frames hold whole parts and can be taken back", "[content]") {
+TEST_CASE("pack builder: frames hold whole parts", "[content]") {
   Compressor compressor(3);
-  PackBuilder builder(kIdentity, compressor, 100);
+  FrameBuilder frame;
+  const auto made = PackBuilder::make(kIdentity, crypto::plain_sealer());
+  REQUIRE_OK(made);
+  PackBuilder& builder = **made;
   CHECK(builder.empty());
   const Bytes small(60, 'a');
   const Bytes large(1000, 'b');
-  builder.add(kBytesPart, Digest{}, small);
-  builder.add(kBytesPart, Digest{}, small);
-  builder.add(kBytesPart, Digest{}, large);
-  const PackBuilder::Mark mark = builder.mark();
-  builder.add(kRecipePart, Digest{{1}}, small);
-  CHECK(builder.part_count() == 4);
-  CHECK(builder.roll_back(mark) == std::vector<Digest>{Digest{{1}}});
+  frame.add(kBytesPart, Digest{}, small);
+  frame.add(kRecipePart, Digest{{1}}, small);
+  CHECK(frame.size() == 120);
+  REQUIRE_OK(builder.append(frame.close(compressor)));
+  CHECK(frame.empty());
+  frame.add(kBytesPart, Digest{}, large);
+  REQUIRE_OK(builder.append(frame.close(compressor)));
   CHECK(builder.part_count() == 3);
   const std::size_t bound = builder.size_bound();
-  const PackBuilder::Finished pack = builder.finish();
+  const Result<PackBuilder::Finished> finished = builder.finish(compressor);
+  REQUIRE_OK(finished);
+  const PackBuilder::Finished& pack = *finished;
   CHECK(pack.bytes.size() <= bound);
-  CHECK(pack.index.frames.size() == 3);
+  CHECK(pack.index.frames.size() == 2);
+  CHECK(pack.index.parts[1].frame == 0);
+  CHECK(pack.index.parts[2].frame == 1);
   const Result<Footer> footer = decode_footer(ByteView(pack.bytes).last(kPackFooterBytes));
   REQUIRE_OK(footer);
   CHECK(footer->pack_length == pack.bytes.size());

@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "os/io.hpp"
+#include "stores/maildir.hpp"
 #include "support/catch.hpp"
 
 namespace restante::test {
@@ -47,7 +48,7 @@ inline void make_maildir(const fs::path& path) {
 
 /// A store at `root`/<name>, accounts <name>@example.com, which collects its warnings.
 struct TestStore {
-  explicit TestStore(const fs::path& root) {
+  explicit TestStore(const fs::path& root, os::Io& io = os::real_io()) {
     fs::create_directories(root);
     MaildirStore::Options options;
     options.path = root.string();
@@ -56,7 +57,7 @@ struct TestStore {
       const std::lock_guard lock(mutex);
       warnings += std::string(text) + "\n";
     };
-    Result<std::unique_ptr<MaildirStore>> opened = MaildirStore::open(options);
+    Result<std::unique_ptr<MaildirStore>> opened = MaildirInternals::open(options, io);
     REQUIRE_OK(opened);
     store = std::move(*opened);
   }

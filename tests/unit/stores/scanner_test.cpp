@@ -41,6 +41,37 @@ TEST_CASE("scanner: the first scan adopts and logs nothing", "[stores]") {
   CHECK(w.scanner->accounts().value() == std::vector<std::string>{kAlice});
 }
 
+TEST_CASE("scanner: what a full learned of messages is known afterwards, and nothing else changes",
+          "[stores]") {
+  ScratchDir scratch;
+  Watched w(scratch);
+  write_file(w.box / "cur/1.host:2,", "one", kSomeTimeUs);
+  write_file(w.box / "cur/2.host:2,", "two", kSomeTimeUs);
+  w.adopt();
+  std::vector<Message> read;
+  for (const auto& [key, message] : w.full.messages()) {
+    CHECK_FALSE(message.content);
+    read.push_back(message);
+    read.back().content = content_ref_of(content_of(*w.scanner, kAlice, place_of(message)));
+  }
+  REQUIRE(read.size() == 2);
+  // One is flagged and the other goes before the full is done.
+  fs::rename(w.box / "cur/1.host:2,", w.box / "cur/1.host:2,F");
+  fs::remove(w.box / "cur/2.host:2,");
+  w.scan();
+  const Lsn before = w.log.end();
+  REQUIRE_OK(w.scanner->note_contents(kAlice, read));
+  w.open();
+  const MailboxState known = state_of(*w.scanner, kAlice);
+  REQUIRE(known.messages().size() == 1);
+  const Message& left = known.messages().begin()->second;
+  CHECK(left.content == content_ref_of(as_bytes("one")));
+  CHECK(left.flags == kFlagFlagged);
+  CHECK(w.log.end() == before);
+  CHECK(w.scan().difference.none());
+  w.require_replay_is_store();
+}
+
 TEST_CASE("scanner: delivery, flags, keywords, moves and expunges", "[stores]") {
   ScratchDir scratch;
   Watched w(scratch);

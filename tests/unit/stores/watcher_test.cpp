@@ -9,6 +9,7 @@
 #include "scan_fixture.hpp"
 #include "stores/watch_changes.hpp"
 #include "stores/watch_mailbox.hpp"
+#include "support/faulty_io.hpp"
 
 using namespace restante;
 using namespace restante::test;
@@ -22,10 +23,10 @@ constexpr const char* kOrigin = "restante watch";
 /// A store of several accounts, with a watcher on it in a thread of its own.
 class Site {
  public:
-  explicit Site(const ScratchDir& dir, std::uint64_t segment_bytes = 100u << 20)
-      : scratch_(dir), root(dir.path() / "mail"), log(open_log(dir, "redo", segment_bytes)) {
+  explicit Site(const ScratchDir& dir, std::uint64_t segment_bytes = 100u << 20, os::Io& io = os::real_io())
+      : scratch_(dir), io_(io), root(dir.path() / "mail"), log(open_log(dir, "redo", segment_bytes)) {
     fs::create_directories(root);
-    store = std::make_unique<TestStore>(root);
+    store = std::make_unique<TestStore>(root, io_);
     scanner = open_scanner(kOrigin);
   }
   ~Site() {
@@ -118,7 +119,7 @@ class Site {
     Scanner::Options options;
     options.state_directory = scratch_.file("state");
     options.origin.client = client;
-    Result<std::unique_ptr<Scanner>> opened = Scanner::open(*store->store, log, options);
+    Result<std::unique_ptr<Scanner>> opened = ScannerInternals::open(*store->store, log, options, io_);
     REQUIRE_OK(opened);
     return std::move(*opened);
   }
@@ -175,6 +176,7 @@ class Site {
   }
 
   const ScratchDir& scratch_;
+  os::Io& io_;
 
  public:
   const fs::path root;
@@ -273,6 +275,60 @@ TEST_CASE("watcher: deliveries, flags, moves, expunges and UIDs are logged witho
   CHECK(saw_flags);
   CHECK(saw_expunge);
   CHECK(saw_move);
+}
+
+TEST_CASE("watcher: a folder that is made, and what is subscribed to, is logged without a scan", "[stores]") {
+  ScratchDir scratch;
+  Site site(scratch);
+  const fs::path box = site.make_account("alice");
+  make_maildir(box / ".Work");
+  write_file(box / ".Work/dovecot-uidlist", "3 V2 N1 G" + std::string(32, 'b') + "\n");
+  write_file(box / "subscriptions", "V\t2\n\nWork\n");
+  Watcher::Options options;
+  options.settle = milliseconds(100);  // as long as the steps of making a folder may take here
+  site.start(options);
+  REQUIRE(site.wait_for([&] { return site.events(WatchEvent::Kind::scanned).size() == 1; }));
+  const std::uint64_t scans = site.scans();
+  const Lsn start = site.log.end();
+
+  // As a server makes one, with a child; somebody delivers at once.
+  make_maildir(box / ".New");
+  write_file(box / ".New/maildirfolder", "");
+  make_maildir(box / ".New.Child");
+  write_file(box / ".New/new/first", "first");
+  write_file(box / "new-subscriptions", "V\t2\n\nWork\nNew\n");
+  fs::rename(box / "new-subscriptions", box / "subscriptions");
+  // Below one that is known.
+  make_maildir(box / ".Work.Old");
+  write_file(box / ".Work.Old/dovecot-uidlist", "3 V9 N4 G" + std::string(32, 'c') + "\n2 :kept\n");
+  write_file(box / ".Work.Old/cur/kept:2,S", "kept");
+  site.settle();
+  // The server looks into it: the folder keeps the id that the log knows.
+  write_file(box / ".New.Child/dovecot-uidlist", "3 V7 N1 G" + std::string(32, 'd') + "\n");
+  site.settle();
+  write_file(box / ".New.Child/new/second", "second");
+  std::ofstream(box / ".New.Child/dovecot-uidlist", std::ios::app) << "1 :second\n";
+  site.settle();
+  CHECK(site.scans() == scans);
+  CHECK(site.stop().ok());
+
+  MailboxState state;
+  REQUIRE_OK(state.apply(FolderPut{Folder{.id = std::string(32, 'b'), .name = "Work"}}));
+  for (const Operation& operation : site.logged("alice@example.com", start))
+    REQUIRE_OK(state.apply(operation));
+  std::map<std::string, std::string> ids;
+  for (const auto& [id, folder] : state.folders()) ids[state.path_of(id)] = id;
+  CHECK(ids.at("New") == "path:.New");
+  CHECK(ids.at("New/Child") == "path:.New.Child");
+  CHECK(ids.at("Work/Old") == std::string(32, 'c'));
+  CHECK(state.messages().contains(MessageKey(ids.at("New"), "first")));
+  CHECK(state.messages().at(MessageKey(ids.at("Work/Old"), "kept")).uid == 2);
+  const Message& second = state.messages().at(MessageKey(ids.at("New/Child"), "second"));
+  CHECK((second.uid == 1 && second.uidvalidity == 7));
+  CHECK(second.content == content_ref_of(as_bytes(std::string("second"))));
+  CHECK(state.items().contains(ItemKey("subscription", "New")));
+  site.start_anew();
+  site.require_log_is_store();
 }
 
 TEST_CASE("watcher: the log is the store after hundreds of random steps of several servers", "[stores]") {
@@ -447,4 +503,80 @@ TEST_CASE("watcher: a store that is unmounted is not taken for empty", "[stores]
   }
   CHECK(saw);
   REQUIRE_OK(site.stop());
+}
+
+TEST_CASE("watcher: file calls of the store and of the state fail one by one, and the log is the store again",
+          "[stores]") {
+  ScratchDir scratch;
+  FaultyIo io;
+  Site site(scratch, 100u << 20, io);
+  const fs::path box = site.make_account("alice");
+  make_maildir(box / ".Work");
+  Watcher::Options options;
+  options.settle = milliseconds(2);
+  options.max_messages = 10;  // states are written and read all the time
+  site.make_account("bob");
+  site.start(options);
+  REQUIRE(site.wait_for([&] { return site.events(WatchEvent::Kind::scanned).size() == 2; }));
+  RandomServer server(box);
+  Random random("faults");
+  int fired = 0;
+  const int rounds = long_tests() ? 300 : 25;
+  for (int round = 0; round < rounds; ++round) {
+    CAPTURE(round);
+    // Only what writes finds a disk full.
+    if (random.one_in(3)) {
+      io.fail(1 + random.below(4), Fault::no_space,
+              [](Call call) { return call == Call::create || call == Call::write || call == Call::sync; });
+    } else {
+      io.fail(1 + random.below(60), Fault::io_error);
+    }
+    for (int step = 0; step < 4; ++step) server.step();
+    write_file(site.root / "bob/new" / (std::to_string(round) + ".bob"), random.text(20));
+    site.settle();
+    fired += io.fired() ? 1 : 0;
+    io.heal();
+  }
+  CHECK(fired > rounds / 2);
+  CHECK_FALSE(site.events(WatchEvent::Kind::delayed).empty());
+  CHECK(site.events(WatchEvent::Kind::removed).empty());
+  site.require_log_is_store();
+  REQUIRE_OK(site.stop());
+}
+
+TEST_CASE("watcher: while the disk of the redo log is full changes wait, and nothing is missed", "[stores]") {
+  if (::geteuid() != 0) RESTANTE_SKIP("needs root to mount a small disk");
+  ScratchDir scratch;
+  const fs::path disk = scratch.path() / "redo";
+  fs::create_directories(disk);
+  if (::mount("restante-test", disk.c_str(), "tmpfs", 0, "size=24m") != 0)
+    RESTANTE_SKIP("this process may not mount");
+  struct Unmount {
+    std::string path;
+    ~Unmount() { (void)::umount2(path.c_str(), MNT_DETACH); }
+  } const unmount{disk.string()};
+  {
+    Site site(scratch, 1u << 20);
+    const fs::path box = site.make_account("alice");
+    site.start();
+    REQUIRE(site.wait_for([&] { return site.events(WatchEvent::Kind::scanned).size() == 1; }));
+    Random random("full disk");
+    std::ofstream filler(disk / "filler", std::ios::binary);
+    const std::string page(4096, 'x');
+    while (fs::space(disk).available > 0 && filler) filler << page << std::flush;
+    const auto is_full = [&] {
+      const std::vector<WatchEvent> delayed = site.events(WatchEvent::Kind::delayed);
+      return std::any_of(delayed.begin(), delayed.end(),
+                         [](const WatchEvent& event) { return event.status.code() == Code::no_space; });
+    };
+    for (int n = 0; n < 40 && !is_full(); ++n) {
+      write_file(box / "new" / (std::to_string(n) + ".host"), to_hex(random.bytes(100'000)));
+      std::this_thread::sleep_for(milliseconds(30));
+    }
+    REQUIRE(site.wait_for(is_full));
+    filler.close();
+    fs::remove(disk / "filler");
+    site.require_log_is_store();
+    REQUIRE_OK(site.stop());
+  }
 }

@@ -26,7 +26,8 @@ Bytes write_snapshot(target::SnapshotPlace& place) {
   const std::unique_ptr<Storage> storage = make_memory_storage();
   auto publication = storage->publication("sessions/s/", "sessions_tmp/s/");
   REQUIRE_OK(publication);
-  target::SnapshotWriter writer(**publication, example_id(16), 3);
+  target::SnapshotObjects objects(**publication);
+  target::SnapshotWriter writer(objects, example_id(16), 3);
   writer.begin("alice");
   for (const Operation& operation : example_snapshot()) REQUIRE_OK(writer.put(operation));
   Result<target::SnapshotPlace> written = writer.end();

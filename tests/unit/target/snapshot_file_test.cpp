@@ -18,7 +18,8 @@ Written write(const std::vector<std::pair<std::string, std::vector<Operation>>>&
   Written written{make_memory_storage(), {}};
   auto publication = written.storage->publication(kPrefix, "sessions_tmp/x/");
   REQUIRE_OK(publication);
-  target::SnapshotWriter writer(**publication, example_id(16), 3);
+  target::SnapshotObjects objects(**publication);
+  target::SnapshotWriter writer(objects, example_id(16), 3);
   for (const auto& [id, operations] : accounts) {
     writer.begin(id);
     for (const Operation& operation : operations) REQUIRE_OK(writer.put(operation));
