@@ -6,7 +6,7 @@
 namespace cli {
 namespace {
 
-Json json_of(const restante::DifferenceCounts& counts) {
+Json json_of_counts(const restante::DifferenceCounts& counts) {
   return {{"added", counts.added},
           {"removed", counts.removed},
           {"flags_changed", counts.flags_changed},
@@ -14,7 +14,7 @@ Json json_of(const restante::DifferenceCounts& counts) {
           {"unchanged", counts.unchanged}};
 }
 
-Json json_of(const restante::FolderDifference& folder) {
+Json json_of_folder(const restante::FolderDifference& folder) {
   return {{"folder_id", json_text(folder.folder_id)},
           {"path", json_text(folder.path)},
           {"old_path", json_text_or_null(folder.old_path)},
@@ -22,10 +22,10 @@ Json json_of(const restante::FolderDifference& folder) {
           {"deleted", folder.deleted},
           {"properties_changed", folder.properties_changed},
           {"counters_changed", folder.counters_changed},
-          {"messages", json_of(folder.messages)}};
+          {"messages", json_of_counts(folder.messages)}};
 }
 
-Json json_of(const restante::SessionAccount& account) {
+Json json_of_account(const restante::SessionAccount& account) {
   return {{"id", json_text(account.id)},
           {"address", json_text(account.address)},
           {"status", restante::name_of(account.status)},
@@ -37,7 +37,7 @@ Json json_of(const restante::SessionAccount& account) {
           {"bytes", account.bytes}};
 }
 
-Json json_of(const restante::RestoreStep& step) {
+Json json_of_step(const restante::RestoreStep& step) {
   Json out{{"what", name_of(step.what)}};
   if (step.what == restante::RestoreStep::What::full) {
     out["label"] = step.label;
@@ -48,10 +48,10 @@ Json json_of(const restante::RestoreStep& step) {
   return out;
 }
 
-template <class Container>
-Json json_list(const Container& container) {
+template <class Element>
+Json json_list(const std::vector<Element>& list, Json (*json_of_one)(const Element&)) {
   Json out = Json::array();
-  for (const auto& element : container) out.push_back(json_of(element));
+  for (const Element& element : list) out.push_back(json_of_one(element));
   return out;
 }
 
@@ -61,7 +61,7 @@ Json json_texts(const std::vector<std::string>& texts) {
   return out;
 }
 
-Json json_of(const restante::Origin& origin) {
+Json json_of_origin(const restante::Origin& origin) {
   return {{"client", json_text_or_null(origin.client)},
           {"session", json_text_or_null(origin.session)},
           {"address", json_text_or_null(origin.address)}};
@@ -120,16 +120,16 @@ Json json_of(const restante::SessionInfo& session) {
   out["bytes_stored"] = session.bytes_stored;
   out["owner"] = json_text_or_null(session.owner);
   out["progress"] = session.progress ? json_of(*session.progress) : Json(nullptr);
-  out["accounts"] = json_list(session.accounts);
+  out["accounts"] = json_list(session.accounts, json_of_account);
   return out;
 }
 
 Json json_of(const restante::DifferenceSummary& difference) {
   return {{"none", difference.none()},
           {"account_changed", difference.account_changed},
-          {"messages", json_of(difference.messages)},
-          {"items", json_of(difference.items)},
-          {"folders", json_list(difference.folders)},
+          {"messages", json_of_counts(difference.messages)},
+          {"items", json_of_counts(difference.items)},
+          {"folders", json_list(difference.folders, json_of_folder)},
           {"host_operations", difference.host_operations},
           {"host_operations_left", difference.host_operations_left}};
 }
@@ -144,7 +144,7 @@ Json json_of(const restante::AccountPlan& plan) {
           {"identity", name_of(plan.identity)},
           {"continuity", name_of(plan.continuity)},
           {"identity_reason", json_text(plan.identity_reason)},
-          {"steps", json_list(plan.steps)},
+          {"steps", json_list(plan.steps, json_of_step)},
           {"position", json_of(plan.position)},
           {"effective_time", json_time(plan.effective_time)},
           {"transactions_replayed", plan.transactions_replayed},
@@ -181,7 +181,7 @@ Json json_of(const restante::RecordInfo& record) {
            {"durable_lsn", record.durable_lsn},
            {"wall_time", json_time(record.wall_time)},
            {"commit_time", json_time(record.commit_time)},
-           {"origin", json_of(record.origin)},
+           {"origin", json_of_origin(record.origin)},
            {"operation_count", record.operations.size()},
            {"content", nullptr}};
   if (record.content)

@@ -27,7 +27,7 @@ double milliseconds_of(std::chrono::microseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-Json json_of(const WatchStats& stats) {
+Json json_of_watch(const WatchStats& stats) {
   return {{"accounts", stats.accounts},
           {"watches", stats.watches},
           {"messages_in_memory", stats.messages_in_memory},
@@ -177,7 +177,7 @@ Exit Watch::run(Program& program) {
   std::future<restante::Status> ended = std::async(std::launch::async, [&] { return watcher->run(); });
   look_after(program, *watcher, ended);
   const WatchStats stats = watcher->stats();
-  program.answer["watch"] = json_of(stats);
+  program.answer["watch"] = json_of_watch(stats);
   program.console.line(line_of(stats));
   require(ended.get());
   return kDone;

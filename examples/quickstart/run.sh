@@ -43,8 +43,9 @@ if [ ! -f "$build/build.ninja" ]; then
   /usr/bin/meson setup "$build" "$root" -Dtests=false -Doptimization=0 \
     -Dquick=true --unity on --unity-size 13 >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 fi
+ninja -C "$build" examples/cli/restante >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
+tail -n 1 "$build.log"
 rm -f "$build.log"
-ninja -C "$build" examples/cli/restante | tail -n 1
 program="$build/examples/cli/restante"
 
 # --- A small mail store ---------------------------------------------------------------------------------
