@@ -409,17 +409,24 @@ def was_interrupted(process):
     equal(err.decode(), "restante: interrupted; nothing was changed\n")
 
 
+def in_time(attempt_once, attempts=8):
+    """A busy machine may stop a command too late: then it is begun again."""
+    for attempt in range(attempts):
+        try:
+            return attempt_once(attempt)
+        except AssertionError:
+            if attempt == attempts - 1:
+                raise
+
+
 def is_interrupted(site, stop, *words):
-    """A busy machine may stop the command too late: then it is begun again."""
-    for attempt in range(5):
+    def once(_):
         process = site.start(*words)
         caught(process)
         process.send_signal(stop)
-        try:
-            return was_interrupted(process)
-        except AssertionError:
-            if attempt == 4:
-                raise
+        was_interrupted(process)
+
+    in_time(once)
 
 
 def test_signals_before_anything_was_changed(site):
@@ -464,16 +471,24 @@ def test_abort_of_a_restore_that_plans(site):
     many_accounts(site)
     site.run("backup", "--full", code=0)
     mail = tree(site.mail)
-    process = site.start("restore", "-a", "all")
     lock = site.state / "restore.lock"
-    while not has_open(process, lock):
-        equal(process.poll(), None)
-    # The log may be open by now, or not: the lock alone decides.
-    time.sleep(0.05)
-    process.send_signal(signal.SIGSTOP)
-    document = site.json("abort", "--restore")
-    equal((document["action"], document["pid"]), ("asked_to_end", process.pid))
-    was_interrupted(process)
+
+    def once(attempt):
+        process = site.start("restore", "-a", "all")
+        try:
+            while not has_open(process, lock):
+                equal(process.poll(), None)
+            # The log may be open by now, or not: the lock alone decides.
+            time.sleep(0.05 / 2**attempt)
+            process.send_signal(signal.SIGSTOP)
+            document = site.json("abort", "--restore")
+            equal((document["action"], document.get("pid")), ("asked_to_end", process.pid))
+            was_interrupted(process)
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.communicate()
+
+    in_time(once)
     equal(tree(site.mail), mail)
     contains(site.run("abort", "--restore", code=0).out, "No restore is running")
 
