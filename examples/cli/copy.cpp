@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include <mutex>
-#include <optional>
-
 #include "command.hpp"
 #include "damages.hpp"
 #include "progress.hpp"
@@ -28,31 +25,34 @@ Json list_of_labels(const std::vector<std::string>& labels) {
 class Copy final : public Command {
  public:
   Manual manual() const override {
-    return {"copy", "copies a session or an account to another target",
-            "--label LABEL | -a ACCOUNT --to PATH [--target PATH]",
-            "--label copies this session with all accounts and the archived redo log that its states need; -a "
-            "every full of one account, each in a session of its own, and the redo log from the oldest of them "
-            "on. What the other target has is not copied again, so a copy that broke off is ended by the same "
-            "command.\n"
-            "The redo log is copied whole, with what it says of other accounts. A session that needs something "
-            "that cannot be read is not copied; what is damaged is listed.\n"
-            "To the other target the copy is a session that runs: 'restante query' there shows it, 'restante "
-            "abort --label' ends it, as SIGINT and SIGTERM do.",
-            "restante copy --label full-20070712.155951.123 --to /mnt/usb/restante\n"
-            "restante copy -a user1@example.com --to /mnt/usb/restante"};
+    return {
+        "copy", "copies a session or an account to another target",
+        "--label LABEL | -a ACCOUNT --to PATH [--target PATH]",
+        "--label copies this session with all accounts and the archived redo log that its states need; -a "
+        "every full of one account, each in a session of its own, and the redo log from the oldest of them "
+        "on. What the other target has is not copied again, so a copy that broke off is ended by the same "
+        "command.\n"
+        "The redo log is copied whole, with what it says of other accounts. A session that needs something "
+        "that cannot be read is not copied; what is damaged is listed.\n"
+        "To the other target the copy is a session that runs: 'restante query' there shows it, 'restante "
+        "abort --label' ends it, as SIGINT and SIGTERM do.",
+        "restante copy --label full-20070712.155951.123 --to /mnt/usb/restante\n"
+        "restante copy -a user1@example.com --to /mnt/usb/restante"};
   }
 
   void declare(CLI::App& app) override {
     app.add_option("--label", options_.label, "This session.")->type_name("LABEL");
     app.add_option("-a,--account", options_.account, "This account, by address or id.")->type_name("ACCOUNT");
     app.add_option("--to", to_, "The target to copy to; 'restante init' makes one.")->type_name("PATH");
-    app.add_option("--target", target_, "Copy from this target; default: the first of the configuration that has it.")
+    app.add_option("--target", target_,
+                   "Copy from this target; default: the first of the configuration that has it.")
         ->type_name("PATH");
   }
 
   void check(const restante::TimeZone&) override {
     if (options_.label.empty() == options_.account.empty())
-      fail_usage("what to copy is required: either --label LABEL or -a ACCOUNT", "'restante query' shows both");
+      fail_usage("what to copy is required: either --label LABEL or -a ACCOUNT",
+                 "'restante query' shows both");
     if (to_.empty()) fail_usage("where to copy to is required: --to PATH", "it must be a target already");
   }
 
@@ -82,30 +82,22 @@ BackupTarget Copy::choose_source(const Program& program, const BackupTarget& to)
 }
 
 BackupTarget::Copy Copy::copy(Program& program, const BackupTarget& from, BackupTarget& to) {
-  std::mutex mutex;
-  restante::Progress progress;
-  options_.progress = [&](const restante::Progress& now) {
-    const std::lock_guard guard(mutex);
-    progress = now;
-  };
-  std::optional<restante::Result<BackupTarget::Copy>> result;
-  run_long(program.console, {.work = [&] { result.emplace(from.copy_to(to, options_)); },
-                             .progress =
-                                 [&] {
-                                   const std::lock_guard guard(mutex);
-                                   return progress;
-                                 },
-                             .stop = [&] { options_.cancel.cancel(); }});
-  if (!result->ok() && result->status().code() == restante::Code::cancelled)
-    fail(with_hint(result->status(), "the same command again goes on with what was copied"));
-  return require(*std::move(result));
+  auto done = run_shown(program.console,
+                        [&](const restante::CancelToken& cancel, const restante::ProgressFunction& progress) {
+                          options_.cancel = cancel;
+                          options_.progress = progress;
+                          return from.copy_to(to, options_);
+                        });
+  if (!done.ok() && done.status().code() == restante::Code::cancelled)
+    fail(with_hint(done.status(), "the same command again goes on with what was copied"));
+  return require(std::move(done));
 }
 
 std::string Copy::text_of_copy(const BackupTarget::Copy& done, const BackupTarget& to) const {
-  std::string out = fmt::format(
-      "{}: {} and {} copied, {} new ({})\n", printable(to.describe()), counted(done.published.size(), "session"),
-      counted(done.segments, "redo log segment"), counted(done.contents_new, "content"),
-      byte_size(done.bytes_new));
+  std::string out =
+      fmt::format("{}: {} and {} copied, {} new ({})\n", printable(to.describe()),
+                  counted(done.published.size(), "session"), counted(done.segments, "redo log segment"),
+                  counted(done.contents_new, "content"), byte_size(done.bytes_new));
   for (const std::string& label : done.published) out += fmt::format("  copied {}\n", printable(label));
   for (const std::string& label : done.present) out += fmt::format("  was there {}\n", printable(label));
   return out + text_of_damages(done.damages);

@@ -8,14 +8,13 @@
 
 #include <cerrno>
 #include <cstring>
-#include <mutex>
-#include <optional>
 
 #include "command.hpp"
 #include "plan_text.hpp"
 #include "progress.hpp"
 #include "setup.hpp"
 #include "signals.hpp"
+#include "stop_options.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -26,6 +25,7 @@ using restante::ArchiveLayout;
 using restante::ExportedAccount;
 using restante::ExportReport;
 using restante::ExportRequest;
+using restante::Result;
 using restante::Status;
 
 constexpr int kMaxLevel = 19;
@@ -102,16 +102,7 @@ class Export final : public Command {
         ->type_name("LAYOUT");
     app.add_option("--level", level_, "Of the compression of tar.zst, 1 to 19; 3 by default.")
         ->type_name("N");
-    app.add_option("--label", label_, "Begin with the full in this session instead of the newest that fits.")
-        ->type_name("LABEL");
-    app.add_option("--to-time", to_time_, "The state at this time.")->type_name("TIME");
-    app.add_option("--to-label", to_label_, "The state at the end of this session.")->type_name("LABEL");
-    app.add_option("--to-seq", to_sequence_, "The state at the end of this redo log sequence.")
-        ->type_name("N");
-    app.add_option("--to-lsn", to_lsn_, "The state at this position of the redo log.")->type_name("N");
-    app.add_flag("--backup-only", backup_only_,
-                 "Replay archived redo logs only, not those still with the server.");
-    app.add_flag("--full-only", full_only_, "The full backup, and replay nothing.");
+    moment_.declare(app);
     app.add_flag("--force", force_, "Replace the file if it is there.");
   }
 
@@ -129,13 +120,7 @@ class Export final : public Command {
   std::string format_;
   std::string layout_;
   std::string level_;
-  std::string label_;
-  std::string to_time_;
-  std::string to_label_;
-  std::string to_sequence_;
-  std::string to_lsn_;
-  bool backup_only_ = false;
-  bool full_only_ = false;
+  StopOptions moment_;
   bool force_ = false;
   ExportRequest request_;
 };
@@ -145,8 +130,7 @@ void Export::check(const restante::TimeZone& zone) {
     fail_usage("an account is required: -a ACCOUNT, or -a all",
                "'restante query -v' shows the accounts of each session");
   if (output_.empty()) fail_usage("an output is required: -o FILE", "-o - writes to stdout");
-  if (backup_only_ && full_only_)
-    fail_usage("--backup-only and --full-only exclude each other", "--full-only replays no redo log at all");
+  moment_.check(zone);
   if (no_subfolders_ && folder_.empty()) fail_usage("--no-subfolders goes with --folder");
   request_.format = to_stdout() && format_.empty() ? ArchiveFormat::tar_zst : format_of(format_, output_);
   request_.layout = layout_of(layout_);
@@ -156,15 +140,10 @@ void Export::check(const restante::TimeZone& zone) {
     request_.compression_level = static_cast<int>(*level);
   }
   request_.accounts = accounts_of(accounts_);
-  request_.label = label_;
+  request_.label = moment_.label();
   request_.folder = folder_;
   request_.subfolders = !no_subfolders_;
-  request_.stop.time = optional_time_of(zone, "--to-time", to_time_);
-  request_.stop.label = to_label_;
-  request_.stop.sequence = optional_number_of("--to-seq", to_sequence_);
-  request_.stop.lsn = optional_number_of("--to-lsn", to_lsn_);
-  request_.stop.backup_only = backup_only_;
-  request_.stop.full_only = full_only_;
+  request_.stop = moment_.stop();
 }
 
 Exit Export::run(Program& program) {
@@ -176,34 +155,18 @@ Exit Export::run(Program& program) {
   restante::RedoLog log = open_log(program, "restante export");
   const std::vector<restante::BackupTarget> targets = open_targets(program);
   end_if_stopped();
-  restante::CancelToken cancel;
-  std::mutex mutex;
-  restante::Progress progress;
-  const auto note = [&](const restante::Progress& now) {
-    const std::lock_guard guard(mutex);
-    progress = now;
-  };
-  std::optional<restante::Result<ExportReport>> result;
-  run_long(program.console,
-           {.work =
-                [&] {
-                  result.emplace(
-                      to_stdout()
-                          ? restante::export_archive(targets, &log, request_, write_to_stdout, cancel, note)
-                          : restante::export_archive(targets, &log, request_, output_, force_, cancel, note));
-                },
-            .progress =
-                [&] {
-                  const std::lock_guard guard(mutex);
-                  return progress;
-                },
-            .stop = [&] { cancel.cancel(); }});
-  if (!result->ok()) {
-    if (result->status().code() == restante::Code::already_exists)
-      fail(with_hint(result->status(), "--force replaces it"));
-    fail(with_program_hint(result->status()));
+  const Result<ExportReport> done = run_shown(
+      program.console, [&](const restante::CancelToken& cancel, const restante::ProgressFunction& progress) {
+        if (to_stdout())
+          return restante::export_archive(targets, &log, request_, write_to_stdout, cancel, progress);
+        return restante::export_archive(targets, &log, request_, output_, force_, cancel, progress);
+      });
+  if (!done.ok()) {
+    if (done.status().code() == restante::Code::already_exists)
+      fail(with_hint(done.status(), "--force replaces it"));
+    fail(with_program_hint(done.status()));
   }
-  show(program, **result);
+  show(program, *done);
   return kDone;
 }
 

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <mutex>
 #include <optional>
 
 #include "command.hpp"
@@ -136,29 +135,6 @@ void Import::check(const restante::TimeZone& /*zone*/) {
   request_.continue_on_error = continue_on_error_;
 }
 
-/// Runs work that can be stopped, and shows how far it is.
-template <class Work>
-auto run_shown(Console& console, Work work) {
-  restante::CancelToken cancel;
-  std::mutex mutex;
-  restante::Progress progress;
-  std::optional<decltype(work(cancel, restante::ProgressFunction{}))> result;
-  run_long(console, {.work =
-                         [&] {
-                           result.emplace(work(cancel, [&](const restante::Progress& now) {
-                             const std::lock_guard guard(mutex);
-                             progress = now;
-                           }));
-                         },
-                     .progress =
-                         [&] {
-                           const std::lock_guard guard(mutex);
-                           return progress;
-                         },
-                     .stop = [&] { cancel.cancel(); }});
-  return std::move(*result);
-}
-
 ImportArchive Import::read(Program& program) const {
   ImportArchive::Options options;
   options.scratch_directory = scratch_.empty() ? program.config.state : scratch_;
@@ -265,14 +241,9 @@ Exit Import::execute(Program& program, const restante::RedoLog& log, ImportPlan&
         return plan.execute(cancel, progress);
       });
   if (!done.ok()) {
-    const std::vector<restante::RedoLog::Unfinished> open = log.unfinished();
-    const bool in_doubt = std::any_of(open.begin(), open.end(), [&](const auto& unfinished) {
-      return unfinished.is_rewind && std::any_of(plan.mailboxes().begin(), plan.mailboxes().end(),
-                                                 [&](const ImportedMailbox& mailbox) {
-                                                   return mailbox.plan.into_id == unfinished.account_id;
-                                                 });
-    });
-    throw Failure{in_doubt ? kPartial : kFailed, with_program_hint(done.status())};
+    std::vector<std::string> into;
+    for (const ImportedMailbox& mailbox : plan.mailboxes()) into.push_back(mailbox.plan.into_id);
+    throw Failure{is_restore_unfinished(log, into) ? kPartial : kFailed, with_program_hint(done.status())};
   }
   program.answer["accounts"] = Json::array();
   std::size_t refused = 0;

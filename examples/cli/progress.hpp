@@ -4,7 +4,10 @@
 #include <restante/runtime.hpp>
 
 #include <functional>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "console.hpp"
 
@@ -24,5 +27,28 @@ struct LongWork {
 
 /// Returns when `work` has. Its exceptions come out here.
 void run_long(Console& console, const LongWork& work);
+
+/// Runs `work(cancel, progress)` so: a signal cancels, and what it tells of its progress is drawn.
+template <class Work>
+auto run_shown(Console& console, Work work) {
+  restante::CancelToken cancel;
+  std::mutex mutex;
+  restante::Progress progress;
+  std::optional<decltype(work(cancel, restante::ProgressFunction{}))> result;
+  run_long(console, {.work =
+                         [&] {
+                           result.emplace(work(cancel, [&](const restante::Progress& now) {
+                             const std::lock_guard guard(mutex);
+                             progress = now;
+                           }));
+                         },
+                     .progress =
+                         [&] {
+                           const std::lock_guard guard(mutex);
+                           return progress;
+                         },
+                     .stop = [&] { cancel.cancel(); }});
+  return std::move(*result);
+}
 
 }  // namespace cli

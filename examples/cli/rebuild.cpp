@@ -17,11 +17,10 @@ using restante::TargetDamage;
 using Rebuilding = BackupTarget::Rebuilding;
 
 std::string text_of_rebuilding(const BackupTarget& target, const Rebuilding& done) {
-  std::string out = fmt::format(
-      "{}: the catalog knows {} parts in {}; accounts.xml {}, {} in {}\n", printable(target.describe()),
-      number(done.parts), counted(done.packs, "pack"),
-      done.accounts_changed ? "was made again" : "was as it must be", counted(done.accounts, "account"),
-      counted(done.sessions, "session"));
+  std::string out = fmt::format("{}: the catalog knows {} parts in {}; accounts.xml {}, {} in {}\n",
+                                printable(target.describe()), number(done.parts), counted(done.packs, "pack"),
+                                done.accounts_changed ? "was made again" : "was as it must be",
+                                counted(done.accounts, "account"), counted(done.sessions, "session"));
   for (const TargetDamage& damage : done.damages)
     out += fmt::format("  left out {}: {}\n", printable(damage.key), printable(damage.what));
   return out;
@@ -30,16 +29,18 @@ std::string text_of_rebuilding(const BackupTarget& target, const Rebuilding& don
 class Rebuild final : public Command {
  public:
   Manual manual() const override {
-    return {"rebuild", "makes the catalog and accounts.xml again", "[--target PATH]",
-            "Both say nothing that packs and sessions do not say themselves. The catalog is this machine's index "
-            "of the content; it lies in the state directory, is missed or found damaged when a target is opened, "
-            "and is then made again without being asked. Backups and restores may go on meanwhile.\n"
-            "Packs and sessions that cannot be read are left out and named; the exit code is then 3.",
-            "restante rebuild"};
+    return {
+        "rebuild", "makes the catalog and accounts.xml again", "[--target PATH]",
+        "Both say nothing that packs and sessions do not say themselves. The catalog is this machine's index "
+        "of the content; it lies in the state directory, is missed or found damaged when a target is opened, "
+        "and is then made again without being asked. Backups and restores may go on meanwhile.\n"
+        "Packs and sessions that cannot be read are left out and named; the exit code is then 3.",
+        "restante rebuild"};
   }
 
   void declare(CLI::App& app) override {
-    app.add_option("--target", target_, "This target instead of those of the configuration.")->type_name("PATH");
+    app.add_option("--target", target_, "This target instead of those of the configuration.")
+        ->type_name("PATH");
   }
 
   Exit run(Program& program) override {

@@ -5,9 +5,6 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include <mutex>
-#include <optional>
-
 #include "command.hpp"
 #include "damages.hpp"
 #include "progress.hpp"
@@ -63,22 +60,24 @@ std::string text_of_repair(const BackupTarget& target, const restante::Repair& d
 class Repair final : public Command {
  public:
   Manual manual() const override {
-    return {"repair", "mends a damaged target", "[--dry-run] [--from PATH]... [--target PATH]",
-            "Reads the whole target. Content of sessions and redo log that lies in damaged packs is written "
-            "again: from what can be read of them, else from the store, else from other targets, and only what "
-            "is byte for byte what was lost. Archived redo log segments that are damaged are taken from other "
-            "targets. Then the damaged packs are removed, unless something that may need them is lost or cannot "
-            "be read.\n"
-            "Every message that was lost is listed with its account, folder, UID, message id and session, and "
-            "with where it was found or that nobody has it. The exit code is 0 if the target is whole now, 3 if "
-            "something is not.",
-            "restante repair --dry-run\n"
-            "restante repair --from /mnt/usb/restante"};
+    return {
+        "repair", "mends a damaged target", "[--dry-run] [--from PATH]... [--target PATH]",
+        "Reads the whole target. Content of sessions and redo log that lies in damaged packs is written "
+        "again: from what can be read of them, else from the store, else from other targets, and only what "
+        "is byte for byte what was lost. Archived redo log segments that are damaged are taken from other "
+        "targets. Then the damaged packs are removed, unless something that may need them is lost or cannot "
+        "be read.\n"
+        "Every message that was lost is listed with its account, folder, UID, message id and session, and "
+        "with where it was found or that nobody has it. The exit code is 0 if the target is whole now, 3 if "
+        "something is not.",
+        "restante repair --dry-run\n"
+        "restante repair --from /mnt/usb/restante"};
   }
 
   void declare(CLI::App& app) override {
     app.add_flag("--dry-run", dry_run_, "Only say what is lost and where it can be had.");
-    app.add_option("--from", from_, "A target that may have what is lost; default: the others of the configuration.")
+    app.add_option("--from", from_,
+                   "A target that may have what is lost; default: the others of the configuration.")
         ->type_name("PATH");
     app.add_option("--target", target_, "Repair this target; default: the first of the configuration.")
         ->type_name("PATH");
@@ -105,21 +104,13 @@ std::vector<BackupTarget> Repair::open_sources(const Program& program, const Bac
 }
 
 restante::Repair Repair::repair(Program& program, BackupTarget& target, RepairOptions options) const {
-  std::mutex mutex;
-  restante::Progress progress;
-  options.progress = [&](const restante::Progress& now) {
-    const std::lock_guard guard(mutex);
-    progress = now;
-  };
-  std::optional<restante::Result<restante::Repair>> result;
-  run_long(program.console, {.work = [&] { result.emplace(restante::repair(target, options)); },
-                             .progress =
-                                 [&] {
-                                   const std::lock_guard guard(mutex);
-                                   return progress;
-                                 },
-                             .stop = [&] { options.cancel.cancel(); }});
-  return require(*std::move(result));
+  auto done = run_shown(program.console,
+                        [&](const restante::CancelToken& cancel, const restante::ProgressFunction& progress) {
+                          options.cancel = cancel;
+                          options.progress = progress;
+                          return restante::repair(target, options);
+                        });
+  return require(std::move(done));
 }
 
 Exit Repair::run(Program& program) {

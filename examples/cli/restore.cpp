@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <mutex>
 #include <optional>
 
 #include "command.hpp"
@@ -15,6 +14,7 @@
 #include "restore_lock.hpp"
 #include "setup.hpp"
 #include "signals.hpp"
+#include "stop_options.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -26,6 +26,7 @@ using restante::Identity;
 using restante::RestorePlan;
 using restante::RestoreReport;
 using restante::RestoreRequest;
+using restante::Result;
 using restante::Status;
 
 std::optional<Identity> identity_of(const std::string& word) {
@@ -55,16 +56,6 @@ void check_prefix(const std::string& prefix) {
 
 const std::string& shown_name(const AccountPlan& plan) {
   return plan.into_address.empty() ? plan.account_id : plan.into_address;
-}
-
-/// Whether a restore of one of the accounts began and has not ended.
-bool is_in_doubt(const restante::RedoLog& log, const RestorePlan& plan) {
-  const std::vector<restante::RedoLog::Unfinished> open = log.unfinished();
-  return std::any_of(open.begin(), open.end(), [&](const restante::RedoLog::Unfinished& unfinished) {
-    return unfinished.is_rewind &&
-           std::any_of(plan.accounts().begin(), plan.accounts().end(),
-                       [&](const AccountPlan& account) { return account.into_id == unfinished.account_id; });
-  });
 }
 
 class Restore final : public Command {
@@ -102,15 +93,7 @@ class Restore final : public Command {
            "These accounts, by address or id; 'all' for every account in the target that existed at the "
            "wanted moment.")
         ->type_name("ACCOUNT");
-    app.add_option("--label", label_, "Begin with the full in this session instead of the newest that fits.")
-        ->type_name("LABEL");
-    app.add_option("--to-time", to_time_, "Restore to this time.")->type_name("TIME");
-    app.add_option("--to-label", to_label_, "Restore to the end of this session.")->type_name("LABEL");
-    app.add_option("--to-seq", to_sequence_, "Restore to the end of this redo log sequence.")->type_name("N");
-    app.add_option("--to-lsn", to_lsn_, "Restore to this position of the redo log.")->type_name("N");
-    app.add_flag("--backup-only", backup_only_,
-                 "Replay archived redo logs only, not those still with the server.");
-    app.add_flag("--full-only", full_only_, "Restore the full backup and replay nothing.");
+    moment_.declare(app);
     app.add_option("--prefix", prefix_, "Restore into new accounts whose addresses begin with this.")
         ->type_name("PREFIX");
     app.add_option("--identity", identity_,
@@ -137,13 +120,7 @@ class Restore final : public Command {
   Exit report(Program& program, const RestorePlan& plan, const RestoreReport& report) const;
 
   std::vector<std::string> accounts_;
-  std::string label_;
-  std::string to_time_;
-  std::string to_label_;
-  std::string to_sequence_;
-  std::string to_lsn_;
-  bool backup_only_ = false;
-  bool full_only_ = false;
+  StopOptions moment_;
   std::string prefix_;
   std::string identity_;
   bool dry_run_ = false;
@@ -160,23 +137,17 @@ void Restore::check(const restante::TimeZone& zone) {
   if (accounts_.empty())
     fail_usage("an account is required: -a ACCOUNT, or -a all",
                "'restante query -v' shows the accounts of each session");
-  if (backup_only_ && full_only_)
-    fail_usage("--backup-only and --full-only exclude each other", "--full-only replays no redo log at all");
+  moment_.check(zone);
   check_prefix(prefix_);
 
   request_.accounts = accounts_of(accounts_);
   request_.skip_deleted_accounts = request_.accounts.empty();
-  request_.label = label_;
+  request_.label = moment_.label();
   request_.prefix = prefix_;
   request_.identity = identity_of(identity_);
   request_.continue_on_error = continue_on_error_;
   request_.plan_again = true;
-  request_.stop.time = optional_time_of(zone, "--to-time", to_time_);
-  request_.stop.label = to_label_;
-  request_.stop.sequence = optional_number_of("--to-seq", to_sequence_);
-  request_.stop.lsn = optional_number_of("--to-lsn", to_lsn_);
-  request_.stop.backup_only = backup_only_;
-  request_.stop.full_only = full_only_;
+  request_.stop = moment_.stop();
 }
 
 Exit Restore::run(Program& program) {
@@ -234,25 +205,16 @@ void Restore::refuse_failures(const RestorePlan& plan) const {
 }
 
 RestoreReport Restore::execute(Program& program, const restante::RedoLog& log, RestorePlan& plan) const {
-  restante::CancelToken cancel;
-  std::mutex mutex;
-  restante::Progress progress;
-  std::optional<restante::Result<RestoreReport>> result;
-  run_long(program.console, {.work =
-                                 [&] {
-                                   result.emplace(plan.execute(cancel, [&](const restante::Progress& now) {
-                                     const std::lock_guard guard(mutex);
-                                     progress = now;
-                                   }));
-                                 },
-                             .progress =
-                                 [&] {
-                                   const std::lock_guard guard(mutex);
-                                   return progress;
-                                 },
-                             .stop = [&] { cancel.cancel(); }});
-  if (!result->ok()) throw Failure{is_in_doubt(log, plan) ? kPartial : kFailed, result->status()};
-  return std::move(*result).value();
+  Result<RestoreReport> done = run_shown(
+      program.console, [&](const restante::CancelToken& cancel, const restante::ProgressFunction& progress) {
+        return plan.execute(cancel, progress);
+      });
+  if (!done.ok()) {
+    std::vector<std::string> into;
+    for (const AccountPlan& account : plan.accounts()) into.push_back(account.into_id);
+    throw Failure{is_restore_unfinished(log, into) ? kPartial : kFailed, done.status()};
+  }
+  return std::move(done).value();
 }
 
 Exit Restore::report(Program& program, const RestorePlan& plan, const RestoreReport& report) const {

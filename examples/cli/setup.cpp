@@ -165,6 +165,14 @@ std::unique_ptr<restante::Scanner> open_scanner(Program& program, const char* pu
   return require(restante::Scanner::open(store, log, options));
 }
 
+bool is_restore_unfinished(const restante::RedoLog& log, const std::vector<std::string>& account_ids) {
+  const std::vector<restante::RedoLog::Unfinished> open = log.unfinished();
+  return std::any_of(open.begin(), open.end(), [&](const restante::RedoLog::Unfinished& unfinished) {
+    return unfinished.is_rewind &&
+           std::find(account_ids.begin(), account_ids.end(), unfinished.account_id) != account_ids.end();
+  });
+}
+
 void refuse_lost_store(Program& program, restante::Scanner& scanner, const std::vector<BackupTarget>& targets,
                        const char* hint) {
   bool has_account = false;

@@ -50,6 +50,10 @@ enum class Baseline {
 [[nodiscard]] bool is_in_no_target(const std::vector<restante::BackupTarget>& targets,
                                    std::string_view account);
 
+/// Whether a restore or an import into one of these accounts began and has not ended.
+[[nodiscard]] bool is_restore_unfinished(const restante::RedoLog& log,
+                                         const std::vector<std::string>& account_ids);
+
 /// Fails if the store has no account although some were known: then it is more likely not mounted than that
 /// all have gone. `hint` says what else can be done.
 void refuse_lost_store(

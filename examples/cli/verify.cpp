@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include <mutex>
 #include <optional>
 
 #include "command.hpp"
@@ -95,26 +94,18 @@ class Verify final : public Command {
 };
 
 TargetVerification Verify::verify(Program& program, const BackupTarget& target) const {
-  std::mutex mutex;
-  restante::Progress progress;
   BackupTarget::VerifyOptions options;
   options.label = label_;
   options.read_data = read_percent_ > 0;
   if (options.read_data) options.read_percent = read_percent_;
   options.read_seed = read_seed_;
-  options.progress = [&](const restante::Progress& now) {
-    const std::lock_guard guard(mutex);
-    progress = now;
-  };
-  std::optional<restante::Result<TargetVerification>> result;
-  run_long(program.console, {.work = [&] { result.emplace(target.verify(options)); },
-                             .progress =
-                                 [&] {
-                                   const std::lock_guard guard(mutex);
-                                   return progress;
-                                 },
-                             .stop = [&] { options.cancel.cancel(); }});
-  return require(*std::move(result));
+  auto done = run_shown(program.console,
+                        [&](const restante::CancelToken& cancel, const restante::ProgressFunction& progress) {
+                          options.cancel = cancel;
+                          options.progress = progress;
+                          return target.verify(options);
+                        });
+  return require(std::move(done));
 }
 
 Exit Verify::run(Program& program) {

@@ -43,14 +43,15 @@ struct AccountComparison {
 
 /// Compares the newest state of each account in the targets, folded with the log up to a position, with the
 /// live mailbox at that position, by state digests. Every content of the mailbox is read and hashed. The
-/// account goes on meanwhile: the position is one at which the mailbox is known exactly, as a session finds it
-/// (R1), so that nothing that happens is a difference. Without a log (`log` null) the newest full itself is
-/// compared, and what has happened since is a difference.
+/// account goes on meanwhile: the position is one at which the mailbox is known exactly, as a session finds
+/// it (R1), so that nothing that happens is a difference. Without a log (`log` null) the newest full itself
+/// is compared, and what has happened since is a difference.
 ///
 /// One account at a time is in memory, twice if it differs. A failure of one is in its answer. Writes nothing
 /// and teaches the source nothing.
 [[nodiscard]] Result<std::vector<AccountComparison>> compare_with_store(
-    const std::vector<BackupTarget>& targets, RedoLog* log, MailSource& source, const CompareOptions& options);
+    const std::vector<BackupTarget>& targets, RedoLog* log, MailSource& source,
+    const CompareOptions& options);
 
 }  // namespace v0
 }  // namespace restante

@@ -150,10 +150,10 @@ class Repairer {
                                  {"the whole session"}});
     for (const target::RecordPointer& session : *sessions) {
       if (const Result<std::vector<Digest>> ids = target::read_content_ids(target_, *session); !ids.ok())
-        repair_.damages.push_back({target::session_prefix(session->info.label) +
-                                       std::string(target::kContentIdsFile),
-                                   ids.status().message(),
-                                   {}});
+        repair_.damages.push_back(
+            {target::session_prefix(session->info.label) + std::string(target::kContentIdsFile),
+             ids.status().message(),
+             {}});
       for (const SessionAccount& account : session->info.accounts) {
         if (!account.full) continue;
         const auto place = session->snapshots.find(account.id);
@@ -175,7 +175,8 @@ class Repairer {
     if (!failure.ok()) return failure;
     if (read.ok() || !is_not_to_be_had(read)) return read;
     repair_.damages.push_back(
-        {target::session_prefix(session.info.label), read.message(),
+        {target::session_prefix(session.info.label),
+         read.message(),
          {base::cat("account ", base::escape(address), " in session ", session.info.label)}});
     return {};
   }
@@ -367,10 +368,12 @@ class Repairer {
     live_account_ = account_id;
     live_.clear();
     MailboxState state;
-    if (account_id == kServerAccount || !options_.source->snapshot_state(account_id, state).ok()) return live_;
+    if (account_id == kServerAccount || !options_.source->snapshot_state(account_id, state).ok())
+      return live_;
     for (const auto& [key, message] : state.messages())
       if (message.content)
-        live_[message.content->digest] = {message.folder_id, message.id, message.uid, {}, {}, message.content};
+        live_[message.content->digest] = {message.folder_id, message.id, message.uid, {}, {},
+                                          message.content};
     return live_;
   }
 

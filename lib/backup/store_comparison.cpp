@@ -92,7 +92,8 @@ class DifferenceWords final : public OpSink {
     note_folder(operation);
     if (const auto* messages = std::get_if<MessagePut>(&operation)) {
       for (const Message& message : messages->messages)
-        say(base::cat(name_of(message.folder_id), ": message ", base::escape(message.id), " (UID ", message.uid,
+        say(base::cat(name_of(message.folder_id), ": message ", base::escape(message.id), " (UID ",
+                      message.uid,
                       known_.contains({message.folder_id, message.id}) ? ") is another in the store"
                                                                        : ") is in the store only"));
     } else if (const auto* gone = std::get_if<MessageExpunge>(&operation)) {
@@ -224,7 +225,8 @@ class Comparer {
   }
 
   [[nodiscard]] Status judge(const history::AccountState& state,
-                             const std::optional<backup::AccountSnapshot>& live, AccountComparison& out) const {
+                             const std::optional<backup::AccountSnapshot>& live,
+                             AccountComparison& out) const {
     if (!live || state.deleted) {
       out.equal = !live && state.deleted;
       if (!out.equal)
@@ -253,8 +255,8 @@ class Comparer {
     DifferenceWords words(expected.operations, out);
     DifferenceOptions options;
     options.fields = out.fields;
-    const Result<DifferenceSummary> summary = difference(*stream_of(expected.operations),
-                                                         *stream_of(found.operations), words, options);
+    const Result<DifferenceSummary> summary =
+        difference(*stream_of(expected.operations), *stream_of(found.operations), words, options);
     if (!summary.ok()) return summary.status();
     if (!summary->none()) return {};
     StateDigest without_counters = ours;

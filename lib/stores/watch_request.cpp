@@ -100,7 +100,8 @@ Status WatchRequests::answer(const std::string& question, const std::set<std::st
       io_->open_at(dir_.get(), *temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (!file.ok()) return file.status();
   Status written = os::write_all_at(*io_, file->get(), bytes, 0);
-  if (written.ok()) written = io_->rename_at(dir_.get(), *temporary, dir_.get(), base::cat(kAnswer, question));
+  if (written.ok())
+    written = io_->rename_at(dir_.get(), *temporary, dir_.get(), base::cat(kAnswer, question));
   if (!written.ok()) static_cast<void>(io_->unlink_at(dir_.get(), *temporary));
   return written;
 }

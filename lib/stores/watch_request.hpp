@@ -1,8 +1,8 @@
 #pragma once
-// How one process asks the watcher of another one what is in the log. The watcher holds `watch/lock` below the
-// scanner's state directory, and the kernel tells it of a file `ask-…` there in one line with all that happened
-// in the store: what comes before it is known when it is seen. The answer is a file `answer-…`. Nothing of it
-// outlives a crash: whoever watches next begins with an empty directory.
+// How one process asks the watcher of another one what is in the log. The watcher holds `watch/lock` below
+// the scanner's state directory, and the kernel tells it of a file `ask-…` there in one line with all that
+// happened in the store: what comes before it is known when it is seen. The answer is a file `answer-…`.
+// Nothing of it outlives a crash: whoever watches next begins with an empty directory.
 
 #include <chrono>
 #include <optional>
@@ -36,8 +36,8 @@ class WatchRequests {
   os::Fd lock_;
 };
 
-// Accounts of which everything that had happened at the call is in the log, durably; empty if nobody watches or
-// nobody answers in time.
+// Accounts of which everything that had happened at the call is in the log, durably; empty if nobody watches
+// or nobody answers in time.
 [[nodiscard]] Result<std::set<std::string>> ask_watcher(os::Io& io, int state_dirfd,
                                                         std::chrono::milliseconds deadline);
 

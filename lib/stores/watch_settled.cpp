@@ -13,13 +13,15 @@ constexpr std::chrono::seconds kLongestAnswer{2};
 
 // Without it backups look for themselves.
 void Watcher::Impl::serve_requests() {
-  Result<stores::WatchRequests> opened = stores::WatchRequests::open(scanner.states.io(), scanner.states.dirfd());
+  Result<stores::WatchRequests> opened =
+      stores::WatchRequests::open(scanner.states.io(), scanner.states.dirfd());
   Status served = opened.status();
   if (opened.ok()) {
     requests = *std::move(opened);
     served = watch(requests->dirfd(), stores::Role::requests, nullptr, {});
   }
-  if (!served.ok() && served.code() != Code::busy) tell({.kind = WatchEvent::Kind::trouble, .status = served});
+  if (!served.ok() && served.code() != Code::busy)
+    tell({.kind = WatchEvent::Kind::trouble, .status = served});
 }
 
 void Watcher::Impl::take_request(std::string_view question) {

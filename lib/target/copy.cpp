@@ -55,8 +55,9 @@ bool is_same_account(const SessionAccount& a, const SessionAccount& b) {
 
 bool is_same_session(const SessionInfo& a, const SessionInfo& b) {
   return a.server == b.server && a.type == b.type && a.began == b.began && a.ended == b.ended &&
-         a.position == b.position && std::equal(a.accounts.begin(), a.accounts.end(), b.accounts.begin(),
-                                                b.accounts.end(), is_same_account);
+         a.position == b.position &&
+         std::equal(a.accounts.begin(), a.accounts.end(), b.accounts.begin(), b.accounts.end(),
+                    is_same_account);
 }
 
 class SessionCopier {
@@ -139,10 +140,11 @@ class SessionCopier {
   }
 
   [[nodiscard]] Status another_session(const std::string& label) const {
-    return Status(Code::already_exists,
-                  base::cat("there is another session ", label, " in ", into_.storage->describe()),
-                  "it may be one account of it that was copied alone: delete it there first, or copy the other "
-                  "accounts one by one");
+    return Status(
+        Code::already_exists,
+        base::cat("there is another session ", label, " in ", into_.storage->describe()),
+        "it may be one account of it that was copied alone: delete it there first, or copy the other "
+        "accounts one by one");
   }
 
   // One whose session.xml cannot be read is no session that is listed.
@@ -175,12 +177,11 @@ class SessionCopier {
       const redo::SegmentHeader& header = view->header();
       const auto entry = needed.find(header.server);
       if (entry == needed.end()) continue;
-      const bool is_added =
-          account_id_.empty() &&
-          std::any_of(sessions.begin(), sessions.end(), [&](const RecordPointer& session) {
-            return session->info.first_sequence <= header.sequence &&
-                   header.sequence <= session->info.last_sequence;
-          });
+      const bool is_added = account_id_.empty() &&
+                            std::any_of(sessions.begin(), sessions.end(), [&](const RecordPointer& session) {
+                              return session->info.first_sequence <= header.sequence &&
+                                     header.sequence <= session->info.last_sequence;
+                            });
       if (is_added || (view->last_lsn() >= entry->second.from && header.first_lsn <= entry->second.until))
         chosen.push_back(view);
     }
@@ -207,9 +208,10 @@ class SessionCopier {
           record.snapshots[account.id];
         }
     }
-    std::stable_sort(
-        record.info.accounts.begin(), record.info.accounts.end(),
-        [](const auto& a, const auto& b) { return std::pair(a.id, a.redo_start) < std::pair(b.id, b.redo_start); });
+    std::stable_sort(record.info.accounts.begin(), record.info.accounts.end(),
+                     [](const auto& a, const auto& b) {
+                       return std::pair(a.id, a.redo_start) < std::pair(b.id, b.redo_start);
+                     });
     const auto last = std::unique(record.info.accounts.begin(), record.info.accounts.end(),
                                   [](const auto& a, const auto& b) { return a.id == b.id; });
     record.info.accounts.erase(last, record.info.accounts.end());
@@ -233,8 +235,7 @@ class SessionCopier {
     const Result<bool> known = writer_->has(content);
     if (!known.ok() || *known) return known;
     Result<std::unique_ptr<ContentReader>> reader = from_.content->open(content);
-    const Status stored =
-        reader.ok() ? writer_->put(**reader, &content).status() : Status(reader.status());
+    const Status stored = reader.ok() ? writer_->put(**reader, &content).status() : Status(reader.status());
     if (is_loss(stored)) return false;
     if (!stored.ok()) return stored;
     ++copy_.contents_new;
@@ -260,7 +261,8 @@ class SessionCopier {
       const Result<bool> copied = copy_content(content);
       if (!copied.ok()) return failure = copied.status();
       if (!*copied)
-        losses.add(base::cat("content ", content.digest.to_string(), " of account ", base::escape(account_id)));
+        losses.add(
+            base::cat("content ", content.digest.to_string(), " of account ", base::escape(account_id)));
       return Status();
     };
     Status copied = copy_named(view, failure);
@@ -359,8 +361,8 @@ class SessionCopier {
       if (!is_full_of(account)) continue;
       const auto place = session.snapshots.find(account.id);
       if (place == session.snapshots.end()) return Status(Code::damaged, "session.xml names no snapshot");
-      const Result<bool> copied = copy_snapshot(session, place->second, account, snapshots, contents,
-                                                record.snapshots[account.id]);
+      const Result<bool> copied =
+          copy_snapshot(session, place->second, account, snapshots, contents, record.snapshots[account.id]);
       if (!copied.ok()) return copied.status();
       is_whole = is_whole && *copied;
       ++progress_.accounts_done;
@@ -396,8 +398,8 @@ class SessionCopier {
     const std::string key = session_prefix(session.info.label);
     const std::string who = base::cat("account ", base::escape(account.address));
     if (losses.count > 0)
-      copy_.damages.push_back({base::cat(key, " ", who),
-                               base::cat(losses.count, " contents cannot be read"), std::move(losses.named)});
+      copy_.damages.push_back({base::cat(key, " ", who), base::cat(losses.count, " contents cannot be read"),
+                               std::move(losses.named)});
     if (!read.ok() && !is_loss(read)) return read;
     if (!read.ok())
       copy_.damages.push_back({key, read.message(), {base::cat(who, " in session ", session.info.label)}});
@@ -439,7 +441,8 @@ class SessionCopier {
   }
 
   [[nodiscard]] Status copy_contents(const Operation& operation, std::set<Digest>& contents, Losses& losses) {
-    if (const auto* put = std::get_if<MessagePut>(&operation)) progress_.messages_done += put->messages.size();
+    if (const auto* put = std::get_if<MessagePut>(&operation))
+      progress_.messages_done += put->messages.size();
     return each_named_content(operation, [&](const NamedContent& named) -> Status {
       if (!contents.insert(named.content.digest).second && losses.count == 0) return {};
       const Result<bool> copied = copy_content(named.content);
@@ -463,7 +466,8 @@ class SessionCopier {
 };
 
 Result<std::vector<RecordPointer>> sessions_to_copy(const BackupTarget& from, const CopyOptions& options,
-                                                    std::string& account_id, std::vector<TargetDamage>& damages) {
+                                                    std::string& account_id,
+                                                    std::vector<TargetDamage>& damages) {
   BackupTarget::Impl& impl = TargetAccess::impl(from);
   if (!options.label.empty()) {
     const Result<RecordPointer> session = published_session(impl, options.label);
@@ -485,7 +489,8 @@ Result<std::vector<RecordPointer>> sessions_to_copy(const BackupTarget& from, co
     return !entry || !is_full_of(*entry);
   });
   for (const UnreadableSession& session : unreadable)
-    damages.push_back({session_prefix(session.label) + std::string(kSessionFile), session.why.message(),
+    damages.push_back({session_prefix(session.label) + std::string(kSessionFile),
+                       session.why.message(),
                        {"a full of the account, if the session has one"}});
   return all;
 }
@@ -500,7 +505,8 @@ Result<BackupTarget::Copy> BackupTarget::copy_to(BackupTarget& other, const Copy
   if (options.label.empty() == options.account.empty())
     return Status(Code::invalid_argument, "give either a label or an account to copy");
   if (other.id() == id())
-    return Status(Code::invalid_argument, base::cat(describe(), " and ", other.describe(), " are one target"));
+    return Status(Code::invalid_argument,
+                  base::cat(describe(), " and ", other.describe(), " are one target"));
   std::string account_id;
   std::vector<TargetDamage> damages;
   const Result<std::vector<target::RecordPointer>> sessions =

@@ -55,8 +55,8 @@ Status RunningCopy::clear_leftovers() const {
   if (there.status().code() == Code::not_found || there.status().code() == Code::damaged) return {};
   if (!there.ok()) return there.status();
   if (there->status == SessionStatus::running)
-    return Status(Code::busy, base::cat("session ", label(), " is being written by ",
-                                        base::escape(there->owner)));
+    return Status(Code::busy,
+                  base::cat("session ", label(), " is being written by ", base::escape(there->owner)));
   return there->status == SessionStatus::interrupted ? handle.discard_interrupted(label()) : Status();
 }
 

@@ -20,7 +20,8 @@ class RunningCopy {
 
   // Under the label of the record; what a crash left there goes first. `busy` if somebody is at work there.
   [[nodiscard]] Status begin();
-  // Under the first label at or behind the one of the record, or behind now if it has none, that is not taken.
+  // Under the first label at or behind the one of the record, or behind now if it has none, that is not
+  // taken.
   [[nodiscard]] Status begin_at_free_label();
 
   [[nodiscard]] const std::string& label() const { return record_.info.label; }

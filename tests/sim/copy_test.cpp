@@ -1,5 +1,5 @@
-// R13: sessions and accounts are copied to other targets and restore from there; what is derived is made again;
-// a part of the packs is read.
+// R13: sessions and accounts are copied to other targets and restore from there; what is derived is made
+// again; a part of the packs is read.
 
 #include <cstdlib>
 #include <set>
@@ -99,7 +99,8 @@ struct TwoTargets : Fixture {
 
 }  // namespace
 
-// --- copy ---------------------------------------------------------------------------------------------------
+// --- copy
+// ---------------------------------------------------------------------------------------------------
 
 TEST_CASE("R13: a copied session restores from the copy alone, and is copied once") {
   TwoTargets f;
@@ -156,8 +157,8 @@ TEST_CASE("R13: fulls in one target and the log in another restore together") {
 TEST_CASE("R13: a copied account restores at every session since its oldest full") {
   TwoTargets f;
   std::vector<std::pair<std::string, std::string>> states;
-  for (const Session::Kind kind : {Session::Kind::full, Session::Kind::incremental, Session::Kind::full,
-                                   Session::Kind::incremental}) {
+  for (const Session::Kind kind :
+       {Session::Kind::full, Session::Kind::incremental, Session::Kind::full, Session::Kind::incremental}) {
     f.mail();
     const SessionInfo session = f.back_up(kind);
     states.emplace_back(std::to_string(session.position.lsn), f.texts("alice"));
@@ -232,7 +233,8 @@ TEST_CASE("what a copy cannot read is named, and no session is published that ne
   REQUIRE(f.keys_below(*f.other_memory, "sessions_tmp/").empty());
 }
 
-TEST_CASE("R13: every storage call of a copy fails in turn: nothing is half published, and the next ends it") {
+TEST_CASE(
+    "R13: every storage call of a copy fails in turn: nothing is half published, and the next ends it") {
   const std::uint64_t step = std::getenv("RESTANTE_TEST_LONG") ? 1 : 4;
   TwoTargets f;
   f.mail();
@@ -347,7 +349,8 @@ TEST_CASE("R13: a segment that a full in another target needs stays") {
   REQUIRE_OK(later);
 }
 
-// --- rebuild ------------------------------------------------------------------------------------------------
+// --- rebuild
+// ------------------------------------------------------------------------------------------------
 
 TEST_CASE("rebuild makes catalog and accounts.xml what they were, whatever became of them") {
   TwoTargets f;
@@ -447,7 +450,8 @@ TEST_CASE("rebuild that is cut off at any call is ended by the next") {
   }
 }
 
-// --- a share of the packs -----------------------------------------------------------------------------------
+// --- a share of the packs
+// -----------------------------------------------------------------------------------
 
 TEST_CASE("verify reads so many of the packs, others each time, and the same again when it is told") {
   TwoTargets f;
