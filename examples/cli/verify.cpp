@@ -10,6 +10,7 @@
 #include "progress.hpp"
 #include "setup.hpp"
 #include "signals.hpp"
+#include "store_check.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -51,17 +52,22 @@ class Verify final : public Command {
  public:
   Manual manual() const override {
     return {
-        "verify", "checks that the target is whole",
-        "[--label LABEL] [--read-data[=PERCENT] [--read-seed N]]\n[--target PATH]",
+        "verify", "checks that the target is whole, and holds what is live",
+        "[--label LABEL] [--read-data[=PERCENT] [--read-seed N]]\n"
+        "[--against-store [-a ACCOUNT...]] [--target PATH]",
         "Checks that every session, archived redo log segment and content pack is there and is what was "
         "written. "
         "Without --read-data contents are looked up and not read.\n"
         "--read-data=10 reads a tenth of the packs, others each time, and shows the number with which the "
         "same can be read again.\n"
-        "Damage is listed with what it costs; the exit code is then 1.",
+        "--against-store compares the newest state of each account, with the redo log up to now, with the "
+        "live mailbox: every message is read. Mail that keeps changing meanwhile is no difference. What "
+        "changed is logged first, as by 'restante scan'.\n"
+        "Damage is listed with what it costs, and differences one by one; the exit code is then 1.",
         "restante verify\n"
         "restante verify --label full-20070712.155951.123 --read-data\n"
-        "restante verify --read-data=10"};
+        "restante verify --read-data=10\n"
+        "restante verify --against-store -a user1@example.com"};
   }
 
   void declare(CLI::App& app) override {
@@ -70,6 +76,10 @@ class Verify final : public Command {
                  "Read and check every content too, or with =PERCENT those of so many of 100 packs.");
     app.add_option("--read-seed", read_seed_, "Choose the packs that an earlier call told with this number.")
         ->type_name("N");
+    app.add_flag("--against-store", against_store_, "Compare with the live mailboxes too.");
+    app.add_option("-a,--account", accounts_,
+                   "With --against-store: only these accounts, by address or id; 'all' for all (default).")
+        ->type_name("ACCOUNT");
     app.add_option("--target", target_, "Check this target instead of those of the configuration.")
         ->type_name("PATH");
   }
@@ -80,6 +90,12 @@ class Verify final : public Command {
                  "for example --read-data=10");
     if (read_seed_ && read_percent_ == 0)
       fail_usage("--read-seed chooses packs to read", "add --read-data=PERCENT");
+    if (!accounts_.empty() && !against_store_)
+      fail_usage("-a names accounts to be compared with the store", "add --against-store");
+    if (!label_.empty() && against_store_)
+      fail_usage("--label and --against-store exclude each other",
+                 "what is compared is the newest state of each account");
+    accounts_ = accounts_of(accounts_);
   }
 
   Exit run(Program& program) override;
@@ -90,6 +106,8 @@ class Verify final : public Command {
   std::string label_;
   unsigned read_percent_ = 0;
   std::optional<std::uint64_t> read_seed_;
+  bool against_store_ = false;
+  std::vector<std::string> accounts_;
   std::string target_;
 };
 
@@ -127,9 +145,17 @@ Exit Verify::run(Program& program) {
     program.console.text(text_of(target, found, read_percent_));
     if (!found.damages.empty()) damaged.push_back(target.describe());
   }
-  if (damaged.empty()) return kDone;
-  fail(Status(restante::Code::damaged, fmt::format("damage in {}", list_of(damaged)),
-              "a new full backup makes later states whole; what the damage costs is listed above"));
+  program.answer["against_store"] = Json(nullptr);
+  std::vector<std::string> unequal;
+  if (against_store_) unequal = check_against_store(program, targets, accounts_);
+  if (!damaged.empty())
+    fail(Status(restante::Code::damaged, fmt::format("damage in {}", list_of(damaged)),
+                "a new full backup makes later states whole; what the damage costs is listed above"));
+  if (!unequal.empty())
+    fail(Status(restante::Code::diverged,
+                fmt::format("not known to be equal to the store: {}", list_of(unequal)),
+                "what differs is listed above; a full backup of these accounts makes them equal"));
+  return kDone;
 }
 
 }  // namespace

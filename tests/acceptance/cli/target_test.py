@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What keeps targets whole: checked in parts, made again, copied."""
 
+import os
 import shutil
 
 from support import contains, equal, fails_clearly, main, tree
@@ -33,6 +34,44 @@ def flip(path, at):
 
 def packs(target):
     return sorted((target / "content" / "packs").glob("**/*.pack"))
+
+
+def test_verify_against_the_store(site):
+    started(site)
+    site.deliver("alice", "came since", flags="F")
+    document = site.json("verify", "--against-store")
+    compared = {account["address"]: account for account in document["against_store"]}
+    equal(sorted(compared), ["alice@example.com", "bob@example.com"])
+    alice = compared["alice@example.com"]
+    equal((alice["equal"], alice["messages"], alice["differences"], alice["failure"]), (True, 3, [], None))
+    equal(alice["transactions"] > 0, True)
+    contains(site.run("verify", "--against-store", "-a", "bob@example.com", code=0).out, "bob@example.com: equal")
+    equal(site.json("verify")["against_store"], None)
+
+    # Bytes that changed where nobody looks: neither size, nor times, nor name tell.
+    (path,) = [p for folder in ("new", "cur") for p in (site.mail / "bob" / folder).iterdir()]
+    before = path.stat()
+    flip(path, before.st_size // 2)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    document = site.json("verify", "--against-store", code=1)
+    equal(document["error"]["code"], "diverged")
+    compared = {account["address"]: account for account in document["against_store"]}
+    equal(compared["alice@example.com"]["equal"], True)
+    bob = compared["bob@example.com"]
+    equal((bob["equal"], bob["failure"], bob["more"], len(bob["differences"])), (False, None, 0, 1))
+    contains(bob["differences"][0], "is another in the store")
+    text = site.run("verify", "--against-store", code=1)
+    contains(text.out, "bob@example.com: differs")
+    contains(text.err, "bob@example.com")
+
+    # What no backup has cannot be compared, and says so.
+    site.deliver("carol", "new here", flags="S")
+    (carol,) = site.json("verify", "--against-store", "-a", "carol@example.com", code=1)["against_store"]
+    equal((carol["equal"], carol["failure"] is None), (False, False))
+
+    fails_clearly(site.run("verify", "--against-store", "-a", "nobody@example.com"), 1, "nobody@example.com")
+    fails_clearly(site.run("verify", "-a", "bob@example.com"), 2, "--against-store")
+    fails_clearly(site.run("verify", "--against-store", "--label", "full-x"), 2, "--label")
 
 
 def test_verify_reads_a_share_of_the_packs(site):
