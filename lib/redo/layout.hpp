@@ -63,6 +63,9 @@ inline constexpr std::int64_t kClockStepUs = 1'000'000;
 inline constexpr std::size_t kMaxRecent = 4096;
 /// Contents handed out by `put_content` and not named by a record yet. Hosts name them at once.
 inline constexpr std::size_t kMaxHandedOut = 65'536;
+/// So many segments back they are kept, since a thread may be held up between the two while others roll. Not
+/// for ever, because a host that never names what it put would keep all.
+inline constexpr std::uint64_t kHandedOutReach = 16;
 
 [[nodiscard]] constexpr std::uint64_t padded_size(std::uint64_t size) noexcept {
   return (size + kAlignment - 1) / kAlignment * kAlignment;

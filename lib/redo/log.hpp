@@ -305,6 +305,8 @@ struct RedoLog::Impl : std::enable_shared_from_this<RedoLog::Impl> {
   void hand_out(const redo::ContentPlace& place);
   void mark_referenced(const std::vector<ContentRef>& contents);
   [[nodiscard]] bool is_near(const redo::ContentPlace& place) const;
+  /// With `write_mutex_`: the first segment that is kept for them.
+  [[nodiscard]] std::uint64_t first_handed_out() const;
 
   // --- log_read.cpp ---------------------------------------------------------------------------------
   [[nodiscard]] Result<redo::SegmentViews> views();

@@ -175,6 +175,15 @@ bool RedoLog::Impl::is_near(const redo::ContentPlace& place) const {
   return place.last_sequence + redo::kContentReach >= state_.sequence;
 }
 
+std::uint64_t RedoLog::Impl::first_handed_out() const {
+  std::uint64_t first = UINT64_MAX;
+  for (const auto& [digest, place] : handed_out_) {
+    if (place.last_sequence + redo::kHandedOutReach >= state_.sequence)
+      first = std::min(first, place.first_sequence);
+  }
+  return first;
+}
+
 // With the lock: here, and where other processes find it.
 void RedoLog::Impl::remember(const redo::ContentPlace& place) {
   const auto [entry, is_new] = recent_.insert_or_assign(place.content.digest, place);

@@ -189,9 +189,7 @@ std::size_t RedoLog::Impl::first_kept(std::int64_t min_age_us) const {
   for (const redo::OpenTable::Entry& open : open_transactions({}, state_.end))
     needed = std::min(needed, open.transaction.sequence);
   if (!streams_.empty()) needed = std::min(needed, *streams_.begin());
-  for (const auto& [digest, place] : handed_out_) {
-    if (is_near(place)) needed = std::min(needed, place.first_sequence);
-  }
+  needed = std::min(needed, first_handed_out());
   // A begin record refers to content. What else lies beside it has been read, and what that refers to may go:
   // otherwise transactions that are open at every roll would keep all for ever.
   needed = std::min(needed, lowest_reference(needed, read));

@@ -159,12 +159,9 @@ void RedoLog::Impl::keep_from(std::uint64_t sequence) {
 }
 
 void RedoLog::Impl::update_keep() {
-  std::uint64_t lowest = UINT64_MAX;
+  std::uint64_t lowest = first_handed_out();
   if (!streams_.empty()) lowest = std::min(lowest, *streams_.begin());
   if (!pins_.empty()) lowest = std::min(lowest, *pins_.begin());
-  for (const auto& [digest, place] : handed_out_) {
-    if (is_near(place)) lowest = std::min(lowest, place.first_sequence);
-  }
   control_->page().attached[control_->slot()].keep_from.store(lowest);
 }
 
