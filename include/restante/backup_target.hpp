@@ -3,6 +3,10 @@
 /// The backup target: where sessions, archived redo logs and content are kept (seed: "backup target").
 ///
 ///     auto target = BackupTarget::create(open_local_storage("/var/backup/restante", {.create = true}), {});
+///     // or encrypted (R11): whoever opens it later needs this key, or another that `keys()->add` gave out
+///     BackupTarget::CreateOptions encrypted;
+///     encrypted.keys.key_file = "/etc/restante/target.key";
+///     auto target = BackupTarget::create(open_local_storage("/mnt/offsite", {.create = true}), encrypted);
 ///     for (const SessionInfo& session : *target->sessions({.type = SessionType::full}))
 ///       show(session.label, session.status);
 ///
@@ -18,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include <restante/keys.hpp>
 #include <restante/redo_log.hpp>
 #include <restante/runtime.hpp>
 #include <restante/state_digest.hpp>
@@ -104,6 +109,7 @@ struct TargetAccount {
   /// Label of the session with its latest full.
   std::string full_label{};
   Lsn consistent_at = 0;
+  bool operator==(const TargetAccount&) const = default;
 };
 
 struct SessionQuery {
@@ -145,20 +151,31 @@ class BackupTarget {
     /// each target is made below it.
     std::string state_directory = "/var/lib/restante";
     const Clock* clock = &system_clock();
+    /// What this process holds of an encrypted target (R11, restante/keys.hpp). Needed to open one, and
+    /// refused for one that is not encrypted: somebody may have put it in the place of the other.
+    KeyOptions keys{};
   };
   struct CreateOptions : Options {
     int compression_level = 3;
+    /// Whose `keys` are, if the target is to be encrypted. It gets the right to manage.
+    FirstHolder first_holder{};
   };
 
-  /// Makes an empty target. `already_exists` if there is one.
+  /// Makes an empty target, encrypted if `options.keys` has a key. `already_exists` if there is one.
   [[nodiscard]] static Result<BackupTarget> create(std::unique_ptr<Storage> storage,
                                                    const CreateOptions& options);
-  /// `not_found` where there is no target, `unsupported` for one of a newer format.
+  /// `not_found` where there is no target, `unsupported` for one of a newer format. Of an encrypted one:
+  /// `permission` without a key or with one that was removed, `invalid_argument` with a wrong one, `damaged`
+  /// if its keys are not those that it was made with, `diverged` if they or the chain of a server's sessions
+  /// were rolled back behind what this machine has seen (it remembers that in `state_directory`).
   [[nodiscard]] static Result<BackupTarget> open(std::unique_ptr<Storage> storage, const Options& options);
 
   [[nodiscard]] Id128 id() const noexcept;
   /// For messages: where it is.
   [[nodiscard]] std::string describe() const;
+  /// Who holds keys of the target, to be changed by whoever may; none if it is not encrypted. Open targets
+  /// follow with the next session that begins.
+  [[nodiscard]] std::optional<KeyRing> keys() const;
   /// The key of state digests in this target.
   [[nodiscard]] const DigestKey& digest_key() const noexcept;
 

@@ -185,7 +185,7 @@ class Repairer {
                                      const std::string& account_id, const std::string& address,
                                      Status& failure) {
     Result<std::unique_ptr<OpStream>> stream = target::read_snapshot(
-        target_.storage, target::session_prefix(session.info.label), place, target_.id, account_id);
+        target_.storage, target::snapshot_site(target_, session.info.label), place, account_id);
     if (!stream.ok()) return stream.status();
     FolderPaths paths;
     Operation operation;
@@ -268,12 +268,12 @@ class Repairer {
   [[nodiscard]] Result<bool> replace_segment(const std::string& key) {
     for (const BackupTarget& from : options_.from) {
       BackupTarget::Impl& other = TargetAccess::impl(from);
-      const auto view = target::open_archived_segment(other.storage, key, other.id);
+      const auto view = target::open_archived_segment(other.storage, key, target::archive_site(other));
       if (!view.ok() && !is_not_to_be_had(view.status())) return view.status();
       if (!view.ok() || !target::accounts_in(**view).ok()) continue;
       ++repair_.segments;
       if (options_.dry_run) return true;
-      target::ArchiveInto into{*target_.storage, *writer_, target_.id, target_.compression_level};
+      target::ArchiveInto into = target::archive_into(target_, *writer_);
       into.replace = true;
       into.unreadable = [&](std::string_view, const ContentRef& content, const Status&) {
         return take_from(other, content).status();

@@ -59,6 +59,9 @@ Status Session::Impl::check_options() const {
 
 Status Session::Impl::prepare() {
   if (Status s = check_options(); !s.ok()) return s;
+  // What is sealed for the keys of an old epoch can be read by holders that were removed since.
+  if (target.keys)
+    if (Status s = target.keys->refresh(); !s.ok()) return s;
   Result<std::vector<Account>> all =
       options.kind == Kind::synthetic ? accounts_to_fold() : accounts_of_store();
   if (!all.ok()) return all.status();
@@ -90,7 +93,9 @@ Status Session::Impl::take_label(SessionType type) {
   Status taken;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (Status s = choose_label(type); !s.ok()) return s;
-    taken = target.storage->put_if_absent(status_key(), encode_status());
+    const Result<Bytes> status = encode_status();
+    if (!status.ok()) return status.status();
+    taken = target.storage->put_if_absent(status_key(), *status);
     if (taken.code() != Code::already_exists) return taken;
   }
   return taken;
@@ -131,11 +136,17 @@ std::string Session::Impl::status_key() const {
   return target::running_prefix(record.info.label) + std::string(target::kStatusFile);
 }
 
-Bytes Session::Impl::encode_status() {
+Result<Bytes> Session::Impl::encode_status() {
   const std::scoped_lock lock(record_mutex);
   record.info.ended = target.clock->now();
   record.info.progress = current_progress();
-  return target::encode_session(record);
+  const std::string key = status_key();
+  return target::encode_session(record, target::status_place(target, key));
+}
+
+Status Session::Impl::put_status() {
+  const Result<Bytes> status = encode_status();
+  return status.ok() ? target.storage->put(status_key(), *status) : status.status();
 }
 
 Progress Session::Impl::current_progress() const {
@@ -224,7 +235,7 @@ Status Session::Impl::take_lease() {
     const std::scoped_lock lock(record_mutex);
     record.known_lists = lease.lists;
   }
-  return target.storage->put(status_key(), encode_status());
+  return put_status();
 }
 
 Status Session::Impl::tick(std::uint64_t messages, std::uint64_t bytes) {
@@ -240,7 +251,7 @@ Status Session::Impl::tick(std::uint64_t messages, std::uint64_t bytes) {
   if (mine && first_heartbeat == std::chrono::steady_clock::time_point{}) first_heartbeat = now;
   if (mine && now - last_heartbeat >= heartbeat_interval(now - first_heartbeat)) {
     last_heartbeat = now;
-    if (Status s = target.storage->put(status_key(), encode_status()); !s.ok()) return s;
+    if (Status s = put_status(); !s.ok()) return s;
     look_for_abort();
   }
   return abort.cancelled() ? Status(Code::cancelled, "the session was aborted") : Status();
@@ -299,18 +310,14 @@ Status Session::Impl::publish() {
   if (Status s = target.content->check_lease(lease, contents); !s.ok()) return s;
   for (const auto& writer : idle_writers)
     if (Status s = writer->finish(); !s.ok()) return s;
-  const std::vector<Digest> sorted(contents.begin(), contents.end());
-  const Bytes ids = target::encode_content_ids(sorted);
-  if (Status s = publication->put(target::kContentIdsFile, ids); !s.ok()) return s;
-  record.contents = sorted.size();
-  record.contents_digest = crypto::sha256(ids);
+  if (Status s = target::put_content_ids(target, contents, *publication, record); !s.ok()) return s;
   record.process.reset();
   record.info.owner.clear();
   record.info.progress.reset();
   record.info.ended = target.clock->now();
   record.info.bytes_read = content->stats().bytes_seen;
   record.info.bytes_stored = content->stats().bytes_stored;
-  return publication->publish(target::kSessionFile, target::encode_session(record));
+  return target::publish_session(target, record, *publication);
 }
 
 // The session is published; what fails here is mended by the next one and does not make it less true.

@@ -189,13 +189,13 @@ bool Session::Impl::write_snapshot(SessionAccount& entry, const backup::Snapshot
                                    backup::AccountFailure& failure) {
   std::unique_ptr<target::SnapshotWriter> writer = take_writer();
   backup::SnapshotTally tally(*writer, target.digest_key, entry.fields, check);
-  writer->begin(entry.id);
-  Status written = write(tally);
+  const Status begun = writer->begin(entry.id);
+  Status written = begun.ok() ? write(tally) : begun;
   Result<target::SnapshotPlace> place = written.ok() ? writer->end() : written;
   const std::scoped_lock lock(record_mutex);
   idle_writers.push_back(std::move(writer));
   if (!place.ok()) {
-    failure = {place.status(), written.ok() || tally.target_failed()};
+    failure = {place.status(), !begun.ok() || written.ok() || tally.target_failed()};
     return false;
   }
   record.snapshots[entry.id] = *std::move(place);
@@ -213,7 +213,8 @@ bool Session::Impl::write_snapshot(SessionAccount& entry, const backup::Snapshot
 std::unique_ptr<target::SnapshotWriter> Session::Impl::take_writer() {
   const std::scoped_lock lock(record_mutex);
   if (idle_writers.empty())
-    return std::make_unique<target::SnapshotWriter>(*snapshot_objects, target.id, target.compression_level);
+    return std::make_unique<target::SnapshotWriter>(
+        *snapshot_objects, target::snapshot_site(target, record.info.label), target.compression_level);
   std::unique_ptr<target::SnapshotWriter> writer = std::move(idle_writers.back());
   idle_writers.pop_back();
   return writer;

@@ -101,7 +101,8 @@ struct Session::Impl {
   [[nodiscard]] Status check_conflicts() const;
   [[nodiscard]] Status take_label(SessionType type);
   [[nodiscard]] std::string status_key() const;
-  [[nodiscard]] Bytes encode_status();
+  [[nodiscard]] Result<Bytes> encode_status();
+  [[nodiscard]] Status put_status();
   [[nodiscard]] Progress current_progress() const;
 
   // --- Running --------------------------------------------------------------------------------------

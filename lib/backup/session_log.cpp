@@ -41,7 +41,7 @@ Status Session::Impl::archive_one(const redo::SegmentView& view, const redo::Seg
   const redo::SegmentHeader& header = view.header();
   const std::string key = target::segment_key(header);
   if (archived_keys.contains(key) || unreadable_keys.contains(key)) return {};
-  target::ArchiveInto into{*target.storage, *content, target.id, target.compression_level};
+  target::ArchiveInto into = target::archive_into(target, *content);
   into.unreadable = [this](std::string_view account_id, const ContentRef& wanted, const Status& why) {
     return store_lost_content(account_id, wanted, why);
   };
@@ -92,8 +92,10 @@ Status Session::Impl::archive_one(const redo::SegmentView& view, const redo::Seg
 
 // `damaged` if the archived form cannot be read throughout, `diverged` if it is another segment (R5).
 Status Session::Impl::check_archived(const redo::SegmentView& view, const std::string& key) const {
-  const auto archived = target::open_archived_segment(target.storage, key, target.id);
+  const auto archived = target::open_archived_segment(target.storage, key, target::archive_site(target));
   if (!archived.ok()) return archived.status();
+  if (!target.sealer->can_open(crypto::Audience::metadata))
+    return target::check_same_records(view, **archived, *target.sealer, key);
   if (Status s = target::accounts_in(**archived).status(); !s.ok()) return s;
   return target::check_same_segment(view, **archived, key);
 }
@@ -144,7 +146,8 @@ Status Session::Impl::find_gap(const redo::SegmentViews& views) const {
   if (newest == 0 || oldest.sequence <= newest + 1) return {};
   // A segment without records, which a crash leaves, may have gone before anybody archived it.
   const std::string newest_key = target::segment_key(oldest.log, oldest.incarnation, newest);
-  const auto last = target::open_archived_segment(target.storage, newest_key, target.id);
+  const auto last =
+      target::open_archived_segment(target.storage, newest_key, target::archive_site(target));
   if (last.ok() && (*last)->last_lsn() + 1 >= oldest.first_lsn) return {};
   return Status(Code::damaged,
                 base::cat("segments ", newest + 1, " to ", oldest.sequence - 1,

@@ -111,6 +111,7 @@ inline constexpr std::uint64_t kMaxKeyFileBytes = 4096;
 
 /// A link of a chain of sessions is 200 bytes and a label.
 inline constexpr std::uint64_t kMaxLinkBytes = 4096;
+inline constexpr std::uint64_t kMaxHeadsBytes = 1u << 20;
 
 /// Entries of an archive that is imported: each takes some 200 bytes of memory. Sixteen million messages are
 /// more than any mail server gives one person.

@@ -135,12 +135,12 @@ class Store final : public ContentStore {
       return std::includes(all.begin(), all.end(), some.begin(), some.end());
     };
     if (includes(lease.lists, now->lists) && includes(now->packs, lease.packs)) return {};
-    for (const Digest& id : contents) {
-      const Result<bool> there = parts_->has_part(id, PartStore::Need::readable);
+    for (const Digest& digest : contents) {
+      const Result<bool> there = parts_->has_part(parts_->id_of(digest), PartStore::Need::readable);
       if (!there.ok()) return there.status();
       if (!*there)
         return Status(Code::not_durable,
-                      base::cat("content ", id.to_string(), " was removed from the target"),
+                      base::cat("content ", digest.to_string(), " was removed from the target"),
                       "the session was held up and taken for gone; begin it again");
     }
     return {};

@@ -290,8 +290,8 @@ Status write_state(const AccountState& state, OpSink& out) {
                                            base::escape(full.account->id)));
   BackupTarget::Impl& target = TargetAccess::impl(*full.target);
   Result<std::unique_ptr<OpStream>> snapshot =
-      target::read_snapshot(target.storage, target::session_prefix(full.session->info.label), place->second,
-                            target.id, full.account->id);
+      target::read_snapshot(target.storage, target::snapshot_site(target, full.session->info.label),
+                            place->second, full.account->id);
   if (!snapshot.ok()) return snapshot.status();
   return fold(**snapshot, state.change, out);
 }

@@ -103,29 +103,42 @@ Result<ChainLink> decode_link(ByteView bytes, const crypto::ObjectSealer& sealer
   return link;
 }
 
-Result<Chain> read_chain(Storage& storage, const crypto::ObjectSealer& sealer, const Id128& target,
-                         std::uint32_t holder, const ChainHead& remembered) {
+Status extend_chain(Storage& storage, const crypto::ObjectSealer& sealer, const Id128& target,
+                    std::uint32_t holder, Chain& chain) {
   std::vector<std::string> names;
   const Status listed = storage.list(chain_prefix(holder), [&](const ObjectInfo& object) -> Status {
     names.push_back(object.key);
     return {};
   });
   if (!listed.ok()) return listed;
-  Chain chain;
-  bool known = remembered.number == 0;
-  for (const std::string& name : names) {
-    const std::string next = link_key(holder, chain.head.number + 1);
-    if (name != next) return Status(Code::damaged, base::cat(next, " is missing, and there are later ones"));
-    const Result<Bytes> bytes = storage.get(name, base::kMaxLinkBytes);
+  const std::uint64_t known = chain.head.number;
+  for (std::size_t i = 0; i < std::max<std::size_t>(names.size(), known); ++i) {
+    const std::string next = link_key(holder, i + 1);
+    if (i >= names.size()) return Status(Code::damaged, base::cat(next, " is missing, it was there before"));
+    if (names[i] != next)
+      return Status(Code::damaged, base::cat(next, " is missing, and there are later ones"));
+    if (i < known) continue;
+    const Result<Bytes> bytes = storage.get(next, base::kMaxLinkBytes);
     if (!bytes.ok()) return bytes.status();
-    Result<ChainLink> link = decode_link(*bytes, sealer, name);
+    Result<ChainLink> link = decode_link(*bytes, sealer, next);
     if (!link.ok()) return link.status();
     if (link->target != target || link->previous != chain.head.digest)
-      return Status(Code::damaged, base::cat(name, ": does not follow the one before it"));
+      return Status(Code::damaged, base::cat(next, ": does not follow the one before it"));
     chain.head = {link->number, crypto::sha256(*bytes)};
-    known = known || chain.head == remembered;
     chain.links.push_back(std::move(*link));
   }
+  return {};
+}
+
+Result<Chain> read_chain(Storage& storage, const crypto::ObjectSealer& sealer, const Id128& target,
+                         std::uint32_t holder, const ChainHead& remembered) {
+  Chain chain;
+  if (Status s = extend_chain(storage, sealer, target, holder, chain); !s.ok()) return s;
+  const std::uint64_t count = chain.links.size();
+  const bool known =
+      remembered.number == 0 ||
+      (remembered.number == count && chain.head == remembered) ||
+      (remembered.number < count && chain.links[remembered.number].previous == remembered.digest);
   if (!known)
     return Status(
         Code::diverged,

@@ -42,6 +42,10 @@ struct Chain {
 };
 /// `damaged`, with the object's name, where a link is missing or not what was written; `diverged` if
 /// `remembered` is not in it: the target was rolled back.
+/// Reads the links behind those that `chain` has, and adds them. What was read before a failure is added.
+[[nodiscard]] Status extend_chain(Storage& storage, const crypto::ObjectSealer& sealer, const Id128& target,
+                                  std::uint32_t holder, Chain& chain);
+/// The same from the beginning.
 [[nodiscard]] Result<Chain> read_chain(Storage& storage, const crypto::ObjectSealer& sealer,
                                        const Id128& target, std::uint32_t holder,
                                        const ChainHead& remembered = {});

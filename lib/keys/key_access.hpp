@@ -14,6 +14,8 @@ inline namespace v0 {
 struct KeyAccess {
   /// With the keys of this moment; a session keeps the one that it began with. It may outlive the ring.
   [[nodiscard]] static std::shared_ptr<const crypto::ObjectSealer> sealer(const KeyRing& ring);
+  /// With the keys of each moment in which it is asked.
+  [[nodiscard]] static std::shared_ptr<const crypto::ObjectSealer> live_sealer(const KeyRing& ring);
   /// The key of state digests.
   [[nodiscard]] static crypto::Key256 digest_key(const KeyRing& ring);
   /// For what this machine keeps for itself, a write-only server its state cache: known to this holder alone.

@@ -394,12 +394,24 @@ struct KeyRing::Impl {
   const Clock* clock = nullptr;
   keys::Identity me;
   std::mutex changing;
-  mutable std::mutex mutex;  // of `state`
+  mutable std::mutex mutex;  // of `state` and `sealer`
   std::shared_ptr<const keys::RingState> state;
+  std::shared_ptr<const crypto::ObjectSealer> sealer;  // with the keys of `state`
 
   [[nodiscard]] std::shared_ptr<const keys::RingState> now() const {
     const std::lock_guard lock(mutex);
     return state;
+  }
+
+  [[nodiscard]] std::shared_ptr<const crypto::ObjectSealer> sealer_now() const {
+    const std::lock_guard lock(mutex);
+    return sealer;
+  }
+
+  void set(std::shared_ptr<const keys::RingState> to) {
+    const std::lock_guard lock(mutex);
+    sealer = keys::make_ring_sealer(to);
+    state = std::move(to);
   }
 
   // Takes over a longer ledger.
@@ -413,8 +425,7 @@ struct KeyRing::Impl {
     Result<std::shared_ptr<const keys::RingState>> made =
         keys::make_state(std::move(ledger), me, before->secrets, before->ledger.head().number);
     if (!made.ok()) return made.status();
-    const std::lock_guard lock(mutex);
-    state = std::move(*made);
+    set(*std::move(made));
     return {};
   }
 
@@ -483,7 +494,7 @@ Result<KeyRing> KeyRing::Impl::open(std::shared_ptr<Storage> storage, const Id12
   impl->storage = std::move(storage);
   impl->clock = &clock;
   impl->me = std::move(*me);
-  impl->state = std::move(*state);
+  impl->set(*std::move(state));
   return KeyRing(std::move(impl));
 }
 
@@ -604,8 +615,52 @@ Status KeyRing::remove(std::uint32_t number, const ChainHead& last_trusted) {
 
 Status KeyRing::rotate() { return impl_->change_epoch(0, {}); }
 
+namespace {
+
+class LiveSealer final : public crypto::ObjectSealer {
+ public:
+  explicit LiveSealer(std::shared_ptr<const KeyRing::Impl> ring) : ring_(std::move(ring)) {}
+
+  [[nodiscard]] bool encrypts() const noexcept override { return true; }
+  [[nodiscard]] Id128 key_id(crypto::Audience audience) const override {
+    return ring_->sealer_now()->key_id(audience);
+  }
+  [[nodiscard]] bool can_open(crypto::Audience audience) const noexcept override {
+    return ring_->sealer_now()->can_open(audience);
+  }
+  [[nodiscard]] bool can_sign(crypto::ObjectKind kind) const noexcept override {
+    return ring_->sealer_now()->can_sign(kind);
+  }
+  [[nodiscard]] Digest content_id(const Digest& sha256) const override {
+    return ring_->sealer_now()->content_id(sha256);
+  }
+  Result<std::unique_ptr<crypto::BlockSealer>> begin(const crypto::ObjectPlace& place,
+                                                     crypto::Audience audience) const override {
+    return ring_->sealer_now()->begin(place, audience);
+  }
+  Result<std::unique_ptr<crypto::BlockOpener>> open(const crypto::ObjectPlace& place, crypto::Audience audience,
+                                                    ByteView envelope) const override {
+    return ring_->sealer_now()->open(place, audience, envelope);
+  }
+  Result<crypto::SignatureOf> sign(const crypto::ObjectPlace& place, const Digest& digest) const override {
+    return ring_->sealer_now()->sign(place, digest);
+  }
+  Result<crypto::Signer> verify(const crypto::ObjectPlace& place, const Digest& digest,
+                                const crypto::SignatureOf& signature) const override {
+    return ring_->sealer_now()->verify(place, digest, signature);
+  }
+
+ private:
+  std::shared_ptr<const KeyRing::Impl> ring_;
+};
+
+}  // namespace
+
 std::shared_ptr<const crypto::ObjectSealer> KeyAccess::sealer(const KeyRing& ring) {
-  return keys::make_ring_sealer(ring.impl_->now());
+  return ring.impl_->sealer_now();
+}
+std::shared_ptr<const crypto::ObjectSealer> KeyAccess::live_sealer(const KeyRing& ring) {
+  return std::make_shared<LiveSealer>(ring.impl_);
 }
 crypto::Key256 KeyAccess::digest_key(const KeyRing& ring) { return *ring.impl_->now()->secrets.digest; }
 crypto::Key256 KeyAccess::state_key(const KeyRing& ring) { return ring.impl_->now()->own.state; }

@@ -5,7 +5,7 @@
 #include "base/limits.hpp"
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
-#include "target/segment_archive.hpp"
+#include "keys/key_access.hpp"
 #include "target/target_file.hpp"
 #include "target/target_impl.hpp"
 
@@ -15,21 +15,60 @@ namespace {
 
 constexpr std::uint64_t kMaxTargetFileBytes = 1 << 20;
 
+// The keys of an encrypted target.
+Result<std::optional<KeyRing>> open_keys(const std::shared_ptr<Storage>& storage,
+                                         const BackupTarget::Options& options,
+                                         const target::TargetFile& file) {
+  if (file.authority.empty() && options.keys.is_none()) return std::optional<KeyRing>();
+  const std::string where = storage->describe();
+  if (options.keys.is_none())
+    return Status(Code::permission, base::cat("the target in ", where, " is encrypted"),
+                  "give a passphrase or a key file of it");
+  if (file.authority.empty())
+    return Status(Code::invalid_argument, base::cat("the target in ", where, " is not encrypted"),
+                  "open it without a key if it never was; if it was, somebody has put another in its place");
+  Result<KeyRing> ring = KeyRing::open(storage, file.id, options.keys, {}, *options.clock);
+  if (!ring.ok()) return ring.status();
+  if (ring->authority() != file.authority)
+    return Status(Code::damaged,
+                  base::cat(where, "/", target::kTargetKey, ": names another authority than the keys"),
+                  "somebody may have put another target in its place; use nothing of it");
+  return std::optional(*std::move(ring));
+}
+
+Status use_keys(const KeyRing& ring, const BackupTarget::Options& options, BackupTarget::Impl& impl) {
+  Result<std::unique_ptr<target::SessionVouchers>> vouchers = target::SessionVouchers::open(
+      impl.storage, ring, impl.id, *options.clock, options.state_directory);
+  if (!vouchers.ok()) return vouchers.status();
+  impl.vouchers = *std::move(vouchers);
+  const crypto::Key256 digest_key = KeyAccess::digest_key(ring);
+  std::copy(digest_key.view().begin(), digest_key.view().end(), impl.digest_key.bytes.begin());
+  impl.sealer = KeyAccess::live_sealer(ring);
+  impl.keys = ring;
+  return {};
+}
+
 Result<std::shared_ptr<BackupTarget::Impl>> make_impl(std::shared_ptr<Storage> storage,
                                                       const BackupTarget::Options& options,
-                                                      const target::TargetFile& file) {
+                                                      const target::TargetFile& file,
+                                                      const std::optional<KeyRing>& ring) {
   auto impl = std::make_shared<BackupTarget::Impl>();
-  content::StoreOptions store;
-  store.target_id = file.id;
-  store.catalog_dir = base::cat(options.state_directory, "/catalog-", file.id.to_string());
-  store.zstd_level = file.compression_level;
-  Result<std::unique_ptr<content::ContentStore>> content = content::ContentStore::open(storage, store);
-  if (!content.ok()) return content.status();
-  impl->storage = std::move(storage);
+  impl->storage = storage;
   impl->clock = options.clock;
   impl->id = file.id;
   impl->digest_key = file.digest_key;
   impl->compression_level = file.compression_level;
+  impl->sealer = {std::shared_ptr<void>(), &crypto::plain_sealer()};
+  if (ring)
+    if (Status s = use_keys(*ring, options, *impl); !s.ok()) return s;
+  content::StoreOptions store;
+  store.target_id = file.id;
+  store.catalog_dir = base::cat(options.state_directory, "/catalog-", file.id.to_string());
+  store.zstd_level = file.compression_level;
+  if (impl->keys) store.sealer = impl->sealer;
+  Result<std::unique_ptr<content::ContentStore>> content =
+      content::ContentStore::open(std::move(storage), store);
+  if (!content.ok()) return content.status();
   impl->content = *std::move(content);
   return impl;
 }
@@ -57,10 +96,20 @@ Result<BackupTarget> BackupTarget::create(std::unique_ptr<Storage> storage, cons
   if (Status s = crypto::random_bytes(file.digest_key.bytes); !s.ok()) return s;
   file.created = options.clock->now();
   file.compression_level = options.compression_level;
-  if (Status s = storage->put_if_absent(target::kTargetKey, target::encode_target_file(file)); !s.ok())
+  const std::shared_ptr<Storage> shared = std::move(storage);
+  // Keys before the file that says that there is a target: none is ever without those that it was asked for.
+  std::optional<KeyRing> ring;
+  if (!options.keys.is_none()) {
+    Result<KeyRing> made =
+        KeyRing::create(shared, file.id, options.keys, options.first_holder, *options.clock);
+    if (!made.ok()) return made.status();
+    file.authority = made->authority();
+    ring = *std::move(made);
+  }
+  if (Status s = shared->put_if_absent(target::kTargetKey, target::encode_target_file(file)); !s.ok())
     return s;
-  if (Status s = storage->sync(); !s.ok()) return s;
-  Result<std::shared_ptr<Impl>> impl = make_impl(std::move(storage), options, file);
+  if (Status s = shared->sync(); !s.ok()) return s;
+  Result<std::shared_ptr<Impl>> impl = make_impl(shared, options, file, ring);
   if (!impl.ok()) return impl.status();
   return BackupTarget(*std::move(impl));
 }
@@ -74,13 +123,17 @@ Result<BackupTarget> BackupTarget::open(std::unique_ptr<Storage> storage, const 
   const Result<target::TargetFile> file =
       target::decode_target_file(*bytes, base::cat(storage->describe(), "/", target::kTargetKey));
   if (!file.ok()) return file.status();
-  Result<std::shared_ptr<Impl>> impl = make_impl(std::move(storage), options, *file);
+  const std::shared_ptr<Storage> shared = std::move(storage);
+  const Result<std::optional<KeyRing>> ring = open_keys(shared, options, *file);
+  if (!ring.ok()) return ring.status();
+  Result<std::shared_ptr<Impl>> impl = make_impl(shared, options, *file, *ring);
   if (!impl.ok()) return impl.status();
   return BackupTarget(*std::move(impl));
 }
 
 Id128 BackupTarget::id() const noexcept { return impl_->id; }
 std::string BackupTarget::describe() const { return impl_->storage->describe(); }
+std::optional<KeyRing> BackupTarget::keys() const { return impl_->keys; }
 const DigestKey& BackupTarget::digest_key() const noexcept { return impl_->digest_key; }
 
 Result<std::vector<SegmentInfo>> BackupTarget::archived_segments() const {
@@ -167,7 +220,7 @@ Result<redo::SegmentViews> archived_views(BackupTarget::Impl& target, std::vecto
       }
     }
     Result<std::shared_ptr<const redo::SegmentView>> view =
-        open_archived_segment(target.storage, key, target.id);
+        open_archived_segment(target.storage, key, archive_site(target));
     if (!view.ok()) {
       if (!damages) return view.status();
       damages->push_back({key, view.status().message(), {}});

@@ -248,7 +248,7 @@ class SessionCopier {
 
   [[nodiscard]] Status copy_segment(const redo::SegmentView& view) {
     const std::string key = segment_key(view.header());
-    ArchiveInto into{*into_.storage, *writer_, into_.id, into_.compression_level};
+    ArchiveInto into = archive_into(into_, *writer_);
     const Result<bool> present = is_present(view, key, into);
     if (!present.ok()) return present.status();
     if (*present) {
@@ -289,7 +289,7 @@ class SessionCopier {
     const Status there = into_.storage->info(key).status();
     if (there.code() == Code::not_found) return false;
     if (!there.ok()) return there;
-    const auto archived = open_archived_segment(into_.storage, key, into_.id);
+    const auto archived = open_archived_segment(into_.storage, key, archive_site(into_));
     Status same = archived.ok() ? accounts_in(**archived).status() : archived.status();
     if (same.ok()) same = check_same_segment(view, **archived, key);
     into.replace = same.code() == Code::damaged;
@@ -341,7 +341,7 @@ class SessionCopier {
     bool is_whole = true;
     Status written = fill(session, record, **publication, running, is_whole);
     if (written.ok() && is_whole) {
-      written = (*publication)->publish(kSessionFile, encode_session(record));
+      written = publish_session(into_, record, **publication);
       if (written.ok()) {
         copy_.published.push_back(label);
         return {};
@@ -355,7 +355,7 @@ class SessionCopier {
   [[nodiscard]] Status fill(const SessionRecord& session, SessionRecord& record, Publication& publication,
                             RunningCopy& running, bool& is_whole) {
     SnapshotObjects objects(publication);
-    SnapshotWriter snapshots(objects, into_.id, into_.compression_level);
+    SnapshotWriter snapshots(objects, snapshot_site(into_, record.info.label), into_.compression_level);
     std::set<Digest> contents;
     for (SessionAccount& account : record.info.accounts) {
       if (!is_full_of(account)) continue;
@@ -380,11 +380,7 @@ class SessionCopier {
     if (Status s = writer_->flush(); !s.ok()) return s;
     if (Status s = into_.content->check_lease(running.lease(), contents); !s.ok()) return s;
     if (Status s = snapshots.finish(); !s.ok()) return s;
-    const std::vector<Digest> sorted(contents.begin(), contents.end());
-    const Bytes ids = encode_content_ids(sorted);
-    record.contents = sorted.size();
-    record.contents_digest = crypto::sha256(ids);
-    return publication.put(kContentIdsFile, ids);
+    return put_content_ids(into_, contents, publication, record);
   }
 
   [[nodiscard]] Result<bool> copy_snapshot(const SessionRecord& session, const SnapshotPlace& place,
@@ -414,12 +410,12 @@ class SessionCopier {
                                     SessionAccount& account, SnapshotWriter& out, std::set<Digest>& contents,
                                     Losses& losses, Status& failure) {
     Result<std::unique_ptr<OpStream>> stream =
-        read_snapshot(from_.storage, session_prefix(session.info.label), place, from_.id, account.id);
+        read_snapshot(from_.storage, snapshot_site(from_, session.info.label), place, account.id);
     if (!stream.ok()) return stream.status();
     const bool has_digest = account.id != kServerAccount;
     StateDigester theirs(from_.digest_key, account.fields);
     StateDigester ours(into_.digest_key, account.fields);
-    out.begin(account.id);
+    if (failure = out.begin(account.id); !failure.ok()) return failure;
     Operation operation;
     for (;;) {
       const Result<bool> more = (*stream)->next(operation);

@@ -10,11 +10,28 @@
 namespace restante::target {
 namespace {
 
-Status add_references_of(const redo::SegmentView& view, content::DigestSet& references) {
+Status add_references_of(const redo::SegmentView& view, const crypto::ObjectSealer& sealer,
+                         content::DigestSet& references) {
   return each_named_content(view, [&](std::string_view, const NamedContent& named) {
-    references.add(named.content.digest);
+    references.add(sealer.content_id(named.content.digest));
     return Status();
   });
+}
+
+// Whoever may not open its records reads the list that its writer made of them.
+Status add_references_of_archived(const redo::SegmentView& view, const crypto::ObjectSealer& sealer,
+                                  content::DigestSet& references) {
+  if (!sealer.can_open(crypto::Audience::metadata)) {
+    const Result<std::vector<Digest>> ids = archived_content_ids(view, sealer);
+    if (!ids.ok()) return ids.status();
+    for (const Digest& id : *ids) references.add(id);
+    return {};
+  }
+  if (Status s = add_references_of(view, sealer, references); !s.ok()) return s;
+  const Result<std::vector<ContentRef>> contents = archived_contents(view);
+  if (!contents.ok()) return contents.status();
+  for (const ContentRef& content : *contents) references.add(sealer.content_id(content.digest));
+  return {};
 }
 
 // Every content that anything names. To be called after the sessions that run were listed: one that ended
@@ -26,7 +43,7 @@ Status collect_references(BackupTarget::Impl& target, const RedoLog* log, conten
     const Result<redo::SegmentViews> live = redo::views(*log);
     if (!live.ok()) return live.status();
     for (const auto& view : *live)
-      if (Status s = add_references_of(*view, references); !s.ok()) return s;
+      if (Status s = add_references_of(*view, *target.sealer, references); !s.ok()) return s;
   }
   std::vector<UnreadableSession> unreadable;
   const Result<std::vector<RecordPointer>> sessions = published_sessions(target, &unreadable);
@@ -39,12 +56,8 @@ Status collect_references(BackupTarget::Impl& target, const RedoLog* log, conten
   }
   const Result<redo::SegmentViews> archived = archived_views(target);
   if (!archived.ok()) return archived.status();
-  for (const auto& view : *archived) {
-    if (Status s = add_references_of(*view, references); !s.ok()) return s;
-    const Result<std::vector<ContentRef>> contents = archived_contents(*view);
-    if (!contents.ok()) return contents.status();
-    for (const ContentRef& content : *contents) references.add(content.digest);
-  }
+  for (const auto& view : *archived)
+    if (Status s = add_references_of_archived(*view, *target.sealer, references); !s.ok()) return s;
   references.settle();
   return {};
 }

@@ -61,7 +61,9 @@ Status RunningCopy::clear_leftovers() const {
 }
 
 Status RunningCopy::take_label() {
-  if (Status s = target_.storage->put_if_absent(status_key(), encode()); !s.ok()) return s;
+  const Result<Bytes> status = encode();
+  if (!status.ok()) return status.status();
+  if (Status s = target_.storage->put_if_absent(status_key(), *status); !s.ok()) return s;
   is_visible_ = true;
   // Twice: what is known of removals is told to others before it is relied upon (R12).
   if (Status s = take_lease(); !s.ok()) return s;
@@ -73,7 +75,7 @@ Status RunningCopy::take_lease() {
   if (!lease.ok()) return lease.status();
   lease_ = *std::move(lease);
   record_.known_lists = lease_.lists;
-  return target_.storage->put(status_key(), encode());
+  return put_status();
 }
 
 Status RunningCopy::tick(const Progress& progress) {
@@ -81,7 +83,7 @@ Status RunningCopy::tick(const Progress& progress) {
   if (now - last_tick_ < kTickInterval) return {};
   last_tick_ = now;
   record_.info.progress = progress;
-  if (Status s = target_.storage->put(status_key(), encode()); !s.ok()) return s;
+  if (Status s = put_status(); !s.ok()) return s;
   if (!target_.storage->info(abort_key()).ok()) return {};
   return Status(Code::cancelled, "the copy was aborted");
 }
@@ -89,9 +91,14 @@ Status RunningCopy::tick(const Progress& progress) {
 std::string RunningCopy::status_key() const { return running_prefix(label()) + std::string(kStatusFile); }
 std::string RunningCopy::abort_key() const { return running_prefix(label()) + std::string(kAbortFile); }
 
-Bytes RunningCopy::encode() {
+Result<Bytes> RunningCopy::encode() {
   record_.info.ended = target_.clock->now();
-  return encode_session(record_);
+  return encode_session(record_, status_place(target_, status_key()));
+}
+
+Status RunningCopy::put_status() {
+  const Result<Bytes> status = encode();
+  return status.ok() ? target_.storage->put(status_key(), *status) : status.status();
 }
 
 }  // namespace restante::target

@@ -36,7 +36,8 @@ class RunningCopy {
   [[nodiscard]] Status take_lease();
   [[nodiscard]] std::string status_key() const;
   [[nodiscard]] std::string abort_key() const;
-  [[nodiscard]] Bytes encode();
+  [[nodiscard]] Result<Bytes> encode();
+  [[nodiscard]] Status put_status();
 
   BackupTarget::Impl& target_;
   SessionRecord record_;

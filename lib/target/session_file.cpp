@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <pugixml.hpp>
 
 #include "base/text.hpp"
-#include "target/xml_text.hpp"
+#include "crypto/crypto.hpp"
 
 namespace restante {
 inline namespace v0 {
@@ -58,10 +57,16 @@ void put_word(pugi::xml_node node, const char* name, std::string_view value) {
   node.append_attribute(name).set_value(std::string(value).c_str());
 }
 
-// Reads attributes and remembers the first that is not what it must be.
+// The texts of a document that is being read, and the first thing in it that is not what it must be.
+struct Reading {
+  TextReader texts;
+  Status failure{};
+};
+
+// Reads attributes and texts of one element.
 class Fields {
  public:
-  Fields(const pugi::xml_node& node, Status& failure) : node_(node), failure_(failure) {}
+  Fields(const pugi::xml_node& node, Reading& reading) : node_(node), reading_(reading) {}
 
   [[nodiscard]] std::uint64_t number(const char* name) const {
     const std::optional<std::uint64_t> value = base::parse_decimal(word(name));
@@ -99,28 +104,27 @@ class Fields {
   }
   [[nodiscard]] bool flag(const char* name) const { return word(name) == "true"; }
   [[nodiscard]] std::string text(const char* name) const {
-    Result<std::string> value = get_text(node_, name);
-    if (!value.ok()) {
-      if (failure_.ok()) failure_ = value.status();
-      return {};
-    }
-    return *std::move(value);
+    Result<std::string> value = reading_.texts.get(node_, name);
+    if (value.ok()) return *std::move(value);
+    if (reading_.failure.ok()) reading_.failure = value.status();
+    return {};
   }
 
  private:
   [[nodiscard]] std::string_view word(const char* name) const { return node_.attribute(name).value(); }
   void fail(const char* name) const {
-    if (!failure_.ok()) return;
-    failure_ = Status(Code::damaged, base::cat("<", node_.name(), "> has no valid ", name));
+    if (!reading_.failure.ok()) return;
+    reading_.failure = Status(Code::damaged, base::cat("<", node_.name(), "> has no valid ", name));
   }
 
   pugi::xml_node node_;
-  Status& failure_;
+  Reading& reading_;
 };
 
 void put_snapshot(pugi::xml_node parent, const SnapshotPlace& place) {
   pugi::xml_node node = parent.append_child("snapshot");
   put_number(node, "operations", place.operations);
+  put_word(node, "sha256", place.digest.to_string());
   for (const ObjectPart& part : place.parts) {
     pugi::xml_node child = node.append_child("part");
     put_word(child, "object", part.object);
@@ -129,19 +133,21 @@ void put_snapshot(pugi::xml_node parent, const SnapshotPlace& place) {
   }
 }
 
-SnapshotPlace get_snapshot(const pugi::xml_node& node, Status& failure) {
+SnapshotPlace get_snapshot(const pugi::xml_node& node, Reading& reading) {
   SnapshotPlace place;
-  place.operations = Fields(node, failure).number("operations");
+  place.operations = Fields(node, reading).number("operations");
+  place.digest = Fields(node, reading).digest("sha256");
   for (const pugi::xml_node& child : node.children("part")) {
-    const Fields fields(child, failure);
+    const Fields fields(child, reading);
     const std::string object = child.attribute("object").value();
-    if (Status s = check_key(object); !s.ok() && failure.ok()) failure = s;
+    if (Status s = check_key(object); !s.ok() && reading.failure.ok()) reading.failure = s;
     place.parts.push_back({object, fields.number("offset"), fields.number("length")});
   }
   return place;
 }
 
-void put_account(pugi::xml_node root, const SessionAccount& account, const SnapshotPlace* place) {
+void put_account(pugi::xml_node root, const SessionAccount& account, const SnapshotPlace* snapshot,
+                 const XmlPlace& place, TextWriter& texts) {
   pugi::xml_node node = root.append_child("account");
   put_word(node, "status", name_of(account.status));
   if (account.full) put_word(node, "full", "true");
@@ -152,18 +158,19 @@ void put_account(pugi::xml_node root, const SessionAccount& account, const Snaps
   put_number(node, "messages", account.messages);
   put_number(node, "bytes", account.bytes);
   put_number(node, "fields", account.fields.bits());
-  put_text(node, "id", account.id);
-  put_text(node, "address", account.address);
-  if (!account.error.empty()) put_text(node, "error", account.error);
+  if (place.sealer.encrypts()) put_word(node, "ref", closed_name(place.sealer, account.id));
+  texts.put(node, "id", account.id);
+  texts.put(node, "address", account.address);
+  if (!account.error.empty()) texts.put(node, "error", account.error);
   if (!account.full) return;
   pugi::xml_node digest = node.append_child("digest");
   for (DigestClass c : kClasses)
     put_word(digest, std::string(name_of(c)).c_str(), account.digest.of(c).to_string());
-  put_snapshot(node, *place);
+  put_snapshot(node, *snapshot);
 }
 
-SessionAccount get_account(const pugi::xml_node& node, Status& failure) {
-  const Fields fields(node, failure);
+SessionAccount get_account(const pugi::xml_node& node, const crypto::ObjectSealer& sealer, Reading& reading) {
+  const Fields fields(node, reading);
   SessionAccount account;
   account.status = fields.one_of("status", kAccountStatuses);
   account.full = fields.flag("full");
@@ -177,9 +184,16 @@ SessionAccount get_account(const pugi::xml_node& node, Status& failure) {
   account.id = fields.text("id");
   account.address = fields.text("address");
   account.error = fields.text("error");
+  if (sealer.encrypts()) {
+    const std::string_view ref = node.attribute("ref").value();
+    if (reading.texts.is_closed())
+      account.id = account.address = ref;
+    else if (ref != closed_name(sealer, account.id) && reading.failure.ok())
+      reading.failure = Status(Code::damaged, "the ref of an account is not that of its id");
+  }
   if (!account.full) return account;
   const pugi::xml_node digest_node = node.child("digest");
-  const Fields digests(digest_node, failure);
+  const Fields digests(digest_node, reading);
   for (DigestClass c : kClasses)
     account.digest.classes[static_cast<std::size_t>(c)].bytes =
         digests.digest(std::string(name_of(c)).c_str()).bytes;
@@ -197,7 +211,7 @@ Status check_version(const pugi::xml_node& root, const char* name, std::string_v
   return {};
 }
 
-void put_public(pugi::xml_node root, const SessionInfo& info) {
+void put_public(pugi::xml_node root, const SessionInfo& info, TextWriter& texts) {
   put_number(root, "format", kSessionFileVersion);
   put_word(root, "label", info.label);
   put_word(root, "type", name_of(info.type));
@@ -212,12 +226,12 @@ void put_public(pugi::xml_node root, const SessionInfo& info) {
   put_number(root, "last-sequence", info.last_sequence);
   put_number(root, "bytes-read", info.bytes_read);
   put_number(root, "bytes-stored", info.bytes_stored);
-  put_text(root, "server-name", info.server_name);
-  if (!info.error.empty()) put_text(root, "error", info.error);
+  texts.put(root, "server-name", info.server_name);
+  if (!info.error.empty()) texts.put(root, "error", info.error);
 }
 
-SessionInfo get_public(const pugi::xml_node& root, Status& failure) {
-  const Fields fields(root, failure);
+SessionInfo get_public(const pugi::xml_node& root, Reading& reading) {
+  const Fields fields(root, reading);
   SessionInfo info;
   info.label = root.attribute("label").value();
   info.type = fields.one_of("type", kSessionTypes);
@@ -235,12 +249,12 @@ SessionInfo get_public(const pugi::xml_node& root, Status& failure) {
   return info;
 }
 
-void put_running(pugi::xml_node root, const SessionRecord& record) {
+void put_running(pugi::xml_node root, const SessionRecord& record, TextWriter& texts) {
   const SessionInfo& info = record.info;
   const os::ProcessIdentity& process = *record.process;
-  put_text(root, "owner", info.owner);
+  texts.put(root, "owner", info.owner);
   pugi::xml_node node = root.append_child("process");
-  put_text(node, "host", process.host);
+  texts.put(node, "host", process.host);
   put_word(node, "boot", process.boot_id);
   put_number(node, "pid-namespace", process.pid_namespace);
   put_number(node, "pid", process.pid);
@@ -252,20 +266,20 @@ void put_running(pugi::xml_node root, const SessionRecord& record) {
   put_number(node, "messages-done", progress.messages_done);
   put_number(node, "bytes-done", progress.bytes_done);
   put_number(node, "bytes-new", progress.bytes_new);
-  put_text(node, "account", progress.account_id);
+  texts.put(node, "account", progress.account_id);
   for (const Id128& list : record.known_lists)
     put_word(root.append_child("known-list"), "id", list.to_string());
 }
 
-void get_running(const pugi::xml_node& root, SessionRecord& record, Status& failure) {
-  record.info.owner = Fields(root, failure).text("owner");
+void get_running(const pugi::xml_node& root, SessionRecord& record, Reading& reading) {
+  record.info.owner = Fields(root, reading).text("owner");
   const pugi::xml_node process_node = root.child("process");
-  const Fields process(process_node, failure);
+  const Fields process(process_node, reading);
   record.process =
       os::ProcessIdentity{process.text("host"), process_node.attribute("boot").value(),
                           process.number("pid-namespace"), process.number("pid"), process.number("start")};
   const pugi::xml_node progress_node = root.child("progress");
-  const Fields fields(progress_node, failure);
+  const Fields fields(progress_node, reading);
   Progress progress;
   progress.accounts_done = fields.number("accounts-done");
   progress.accounts_total = fields.number("accounts-total");
@@ -277,75 +291,90 @@ void get_running(const pugi::xml_node& root, SessionRecord& record, Status& fail
   progress.now = record.info.ended;
   record.info.progress = progress;
   for (const pugi::xml_node& list : root.children("known-list"))
-    record.known_lists.push_back(Fields(list, failure).id("id"));
+    record.known_lists.push_back(Fields(list, reading).id("id"));
 }
 
 }  // namespace
 
-Bytes encode_session(const SessionRecord& record) {
+std::string closed_name(const crypto::ObjectSealer& sealer, std::string_view account_id) {
+  const Digest named = crypto::sha256(as_bytes(base::cat("restante account 1", account_id)));
+  return "sealed:" + sealer.content_id(named).to_string().substr(0, 32);
+}
+
+Result<Bytes> encode_session(const SessionRecord& record, const XmlPlace& place) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("session");
-  put_public(root, record.info);
+  TextWriter texts(place, root);
+  put_public(root, record.info, texts);
   put_number(root, "contents", record.contents);
   put_word(root, "contents-sha256", record.contents_digest.to_string());
-  if (record.process) put_running(root, record);
+  if (record.process) put_running(root, record, texts);
   if (record.server_data) put_snapshot(root.append_child("server-data"), *record.server_data);
   for (const SessionAccount& account : record.info.accounts) {
-    const auto place = record.snapshots.find(account.id);
-    put_account(root, account, place == record.snapshots.end() ? nullptr : &place->second);
+    const auto snapshot = record.snapshots.find(account.id);
+    put_account(root, account, snapshot == record.snapshots.end() ? nullptr : &snapshot->second, place,
+                texts);
   }
+  if (Status s = texts.end(); !s.ok()) return s;
   return seal_xml(document);
 }
 
-Result<SessionRecord> decode_session(ByteView file, std::string_view where) {
+Result<SessionRecord> decode_session(ByteView file, std::string_view where, const XmlPlace& place) {
   pugi::xml_document document;
   if (Status s = open_xml(file, where, document); !s.ok()) return s;
   const pugi::xml_node root = document.child("session");
   if (Status s = check_version(root, "session", where); !s.ok()) return s;
-  Status failure;
+  Result<TextReader> texts = TextReader::open(place, root);
+  if (!texts.ok()) return texts.status();
+  Reading reading{*std::move(texts)};
   SessionRecord record;
-  record.info = get_public(root, failure);
-  record.contents = Fields(root, failure).number("contents");
-  record.contents_digest = Fields(root, failure).digest("contents-sha256");
-  if (root.child("process")) get_running(root, record, failure);
+  record.info = get_public(root, reading);
+  record.contents = Fields(root, reading).number("contents");
+  record.contents_digest = Fields(root, reading).digest("contents-sha256");
+  if (root.child("process")) get_running(root, record, reading);
   if (const pugi::xml_node node = root.child("server-data"))
-    record.server_data = get_snapshot(node.child("snapshot"), failure);
+    record.server_data = get_snapshot(node.child("snapshot"), reading);
   for (const pugi::xml_node& node : root.children("account")) {
-    record.info.accounts.push_back(get_account(node, failure));
+    record.info.accounts.push_back(get_account(node, place.sealer, reading));
     if (record.info.accounts.back().full)
-      record.snapshots[record.info.accounts.back().id] = get_snapshot(node.child("snapshot"), failure);
+      record.snapshots[record.info.accounts.back().id] = get_snapshot(node.child("snapshot"), reading);
   }
-  if (!failure.ok()) return failure.with_context(where);
+  if (!reading.failure.ok()) return reading.failure.with_context(where);
   return record;
 }
 
-Bytes encode_accounts(const std::vector<TargetAccount>& accounts) {
+Result<Bytes> encode_accounts(const std::vector<TargetAccount>& accounts, const XmlPlace& place) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("accounts");
   put_number(root, "format", kSessionFileVersion);
+  TextWriter texts(place, root);
   for (const TargetAccount& account : accounts) {
     pugi::xml_node node = root.append_child("account");
     put_word(node, "full-label", account.full_label);
     put_number(node, "consistent-at", account.consistent_at);
-    put_text(node, "id", account.id);
-    put_text(node, "address", account.address);
+    texts.put(node, "id", account.id);
+    texts.put(node, "address", account.address);
   }
+  if (Status s = texts.end(); !s.ok()) return s;
   return seal_xml(document);
 }
 
-Result<std::vector<TargetAccount>> decode_accounts(ByteView file, std::string_view where) {
+Result<std::vector<TargetAccount>> decode_accounts(ByteView file, std::string_view where,
+                                                   const XmlPlace& place) {
   pugi::xml_document document;
   if (Status s = open_xml(file, where, document); !s.ok()) return s;
   const pugi::xml_node root = document.child("accounts");
   if (Status s = check_version(root, "accounts", where); !s.ok()) return s;
-  Status failure;
+  Result<TextReader> texts = TextReader::open(place, root);
+  if (!texts.ok()) return texts.status();
+  Reading reading{*std::move(texts)};
   std::vector<TargetAccount> accounts;
   for (const pugi::xml_node& node : root.children("account")) {
-    const Fields fields(node, failure);
+    const Fields fields(node, reading);
     accounts.push_back({fields.text("id"), fields.text("address"), node.attribute("full-label").value(),
                         fields.number("consistent-at")});
   }
-  if (!failure.ok()) return failure.with_context(where);
+  if (!reading.failure.ok()) return reading.failure.with_context(where);
   return accounts;
 }
 

@@ -11,6 +11,7 @@
 
 #include "os/process.hpp"
 #include "target/snapshot_file.hpp"
+#include "target/xml_text.hpp"
 
 namespace restante::target {
 
@@ -29,11 +30,20 @@ struct SessionRecord {
   std::vector<Id128> known_lists;
 };
 
-[[nodiscard]] Bytes encode_session(const SessionRecord& record);
-// `damaged`, or `unsupported` for a newer format.
-[[nodiscard]] Result<SessionRecord> decode_session(ByteView file, std::string_view where);
+// What an account is called in a session.xml whose texts cannot be opened: a keyed digest of its id, which
+// everybody with a key can compute and compare.
+[[nodiscard]] std::string closed_name(const crypto::ObjectSealer& sealer, std::string_view account_id);
 
-[[nodiscard]] Bytes encode_accounts(const std::vector<TargetAccount>& accounts);
-[[nodiscard]] Result<std::vector<TargetAccount>> decode_accounts(ByteView file, std::string_view where);
+// `io` if its texts are to be sealed and there is no random source.
+[[nodiscard]] Result<Bytes> encode_session(const SessionRecord& record, const XmlPlace& place = {});
+// `damaged`, or `unsupported` for a newer format. Whoever may not open its texts gets empty ones, and for the
+// ids of accounts their closed names.
+[[nodiscard]] Result<SessionRecord> decode_session(ByteView file, std::string_view where,
+                                                   const XmlPlace& place = {});
+
+[[nodiscard]] Result<Bytes> encode_accounts(const std::vector<TargetAccount>& accounts,
+                                            const XmlPlace& place = {});
+[[nodiscard]] Result<std::vector<TargetAccount>> decode_accounts(ByteView file, std::string_view where,
+                                                                 const XmlPlace& place = {});
 
 }  // namespace restante::target

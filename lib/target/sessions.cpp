@@ -69,7 +69,9 @@ Result<RecordPointer> published_session(BackupTarget::Impl& target, std::string_
   const Result<Bytes> file = target.storage->get(key, base::kMaxSessionFileBytes);
   if (!file.ok()) return file.status();
   constexpr const char* kHint = "put the file back from a copy of the target; other sessions do not need it";
-  Result<SessionRecord> record = decode_session(*file, key);
+  Result<SessionRecord> record = decode_session(*file, key, session_place(target, key));
+  if (record.ok() && target.vouchers)
+    if (Status s = target.vouchers->check(label, record->info.server, *file); !s.ok()) record = s;
   if (record.status().code() == Code::damaged) return Status(Code::damaged, record.status().message(), kHint);
   if (!record.ok()) return record.status();
   if (record->info.label != label)
@@ -97,6 +99,8 @@ Result<std::vector<RecordPointer>> published_sessions(BackupTarget::Impl& target
     records.push_back(*std::move(record));
   }
   std::sort(records.begin(), records.end(), older);
+  if (target.vouchers)
+    if (Status s = target.vouchers->remember(); !s.ok()) return s;
   return records;
 }
 
@@ -123,7 +127,7 @@ Result<std::vector<RecordPointer>> unpublished_sessions(BackupTarget::Impl& targ
       return file.status();
     if (file.ok()) {
       // One that makes no sense is that of an interrupted session: it is never the base of anything.
-      if (Result<SessionRecord> decoded = decode_session(*file, key); decoded.ok())
+      if (Result<SessionRecord> decoded = decode_session(*file, key, status_place(target, key)); decoded.ok())
         record = *std::move(decoded);
     }
     record.info.label = label;
@@ -136,21 +140,63 @@ Result<std::vector<RecordPointer>> unpublished_sessions(BackupTarget::Impl& targ
   return records;
 }
 
-Bytes encode_content_ids(const std::vector<Digest>& sorted) {
-  Bytes bytes;
-  base::ByteWriter writer(bytes);
-  for (const Digest& digest : sorted) writer.raw(digest);
-  return bytes;
+XmlPlace session_place(const BackupTarget::Impl& target, std::string_view key) {
+  return {{crypto::ObjectKind::session, key}, crypto::Audience::metadata, *target.sealer};
+}
+
+// Everybody with a key has to see who is at work, and on which accounts.
+XmlPlace status_place(const BackupTarget::Impl& target, std::string_view key) {
+  return {{crypto::ObjectKind::session, key}, crypto::Audience::shared, *target.sealer};
+}
+
+SnapshotSite snapshot_site(const BackupTarget::Impl& target, std::string_view label) {
+  return {target.id, session_prefix(label), *target.sealer};
+}
+
+ArchiveSite archive_site(const BackupTarget::Impl& target) { return {target.id, *target.sealer}; }
+
+ArchiveInto archive_into(BackupTarget::Impl& target, content::ContentWriter& content) {
+  return {*target.storage, content, archive_site(target), target.compression_level};
+}
+
+Status put_content_ids(const BackupTarget::Impl& target, const std::set<Digest>& contents,
+                       Publication& publication, SessionRecord& record) {
+  std::set<Digest> ids;
+  for (const Digest& content : contents) ids.insert(target.sealer->content_id(content));
+  Bytes plain;
+  base::ByteWriter writer(plain);
+  for (const Digest& id : ids) writer.raw(id);
+  const std::string key = session_prefix(record.info.label) + std::string(kContentIdsFile);
+  const Result<Bytes> stored = target.sealer->seal_whole({crypto::ObjectKind::references, key},
+                                                         crypto::Audience::references, plain);
+  if (!stored.ok()) return stored.status();
+  record.contents = ids.size();
+  record.contents_digest = crypto::sha256(*stored);
+  return publication.put(kContentIdsFile, *stored);
+}
+
+Status publish_session(BackupTarget::Impl& target, const SessionRecord& record, Publication& publication) {
+  const std::string key = session_prefix(record.info.label) + std::string(kSessionFile);
+  const Result<Bytes> file = encode_session(record, session_place(target, key));
+  if (!file.ok()) return file.status();
+  if (target.vouchers)
+    if (Status s = target.vouchers->announce(record.info.label, *file); !s.ok()) return s;
+  return publication.publish(kSessionFile, *file);
 }
 
 Result<std::vector<Digest>> read_content_ids(BackupTarget::Impl& target, const SessionRecord& record) {
   const std::string key = session_prefix(record.info.label) + std::string(kContentIdsFile);
-  const Result<Bytes> bytes = target.storage->get_range(key, 0, record.contents * sizeof(Digest));
+  const std::size_t around = target.sealer->encrypts() ? crypto::kEnvelopeBytes + crypto::kSealBytes : 0;
+  const Result<Bytes> bytes =
+      target.storage->get_range(key, 0, record.contents * sizeof(Digest) + around);
   if (!bytes.ok()) return bytes.status();
   if (crypto::sha256(*bytes) != record.contents_digest)
     return Status(Code::damaged, base::cat(key, ": its bytes are not what was written (SHA-256 differs)"));
+  const Result<Bytes> plain = target.sealer->open_whole({crypto::ObjectKind::references, key},
+                                                        crypto::Audience::references, *bytes);
+  if (!plain.ok()) return plain.status();
   std::vector<Digest> digests(record.contents);
-  base::ByteReader reader(*bytes);
+  base::ByteReader reader(*plain);
   for (Digest& digest : digests) digest = reader.digest();
   return digests;
 }
@@ -327,15 +373,23 @@ Status BackupTarget::discard_interrupted(std::string_view label) const {
 namespace target {
 
 Result<bool> rewrite_accounts(BackupTarget::Impl& target) {
+  // Derived from names: whoever cannot read them leaves it to those who can.
+  if (!target.sealer->can_open(crypto::Audience::metadata)) return false;
+  const XmlPlace place{{crypto::ObjectKind::accounts, kAccountsKey}, crypto::Audience::metadata, *target.sealer};
   bool changed = false;
   // Whoever puts it looks once more: of several that do so at once, the last has seen every session.
   for (;;) {
     const Result<std::vector<RecordPointer>> records = published_sessions(target);
     if (!records.ok()) return records.status();
-    const Bytes file = encode_accounts(accounts_of(*records));
+    const std::vector<TargetAccount> accounts = accounts_of(*records);
     const Result<Bytes> there = target.storage->get(kAccountsKey, base::kMaxSessionFileBytes);
-    if (there.ok() && *there == file) return changed;
-    if (Status s = target.storage->put(kAccountsKey, file); !s.ok()) return s;
+    if (there.ok()) {
+      const Result<std::vector<TargetAccount>> same = decode_accounts(*there, kAccountsKey, place);
+      if (same.ok() && *same == accounts) return changed;
+    }
+    const Result<Bytes> file = encode_accounts(accounts, place);
+    if (!file.ok()) return file.status();
+    if (Status s = target.storage->put(kAccountsKey, *file); !s.ok()) return s;
     if (Status s = target.storage->sync(); !s.ok()) return s;
     changed = true;
   }

@@ -12,31 +12,42 @@ namespace {
 
 constexpr std::string_view kSnapshotMagic = "RSTSNAP1";
 constexpr std::uint16_t kSnapshotVersion = 1;
+constexpr std::size_t kKeyIdOffset = 12;
 constexpr std::size_t kFrameHeaderBytes = 12;
 constexpr std::size_t kEndFrameBytes = 40;
 
-// Everything that binds a frame to its place; its checksum seeds those of the frames.
-Bytes section_header(const Id128& target, std::string_view account_id) {
-  Bytes out;
-  base::ByteWriter writer(out);
-  writer.raw(as_bytes(kSnapshotMagic));
-  writer.u16(kSnapshotVersion);
-  writer.u16(0);        // required features
-  writer.raw(Id128{});  // key id: none
-  writer.raw(target);
-  writer.text(account_id);
-  writer.u32(base::crc32c(out));
-  return out;
-}
+// The head of a section. In a target with keys the account's id is not in it, but in what its frames are bound
+// to.
+struct Section {
+  Section(const SnapshotSite& site, const Id128& key_id, std::string_view account_id) {
+    const bool is_sealed = site.sealer.encrypts();
+    base::ByteWriter writer(header);
+    writer.raw(as_bytes(kSnapshotMagic));
+    writer.u16(kSnapshotVersion);
+    writer.u16(0);  // required features
+    writer.raw(key_id);
+    writer.raw(site.target);
+    writer.text(is_sealed ? std::string_view() : account_id);
+    // Not continued behind itself: a CRC over its own bytes is the same for all headers.
+    checksum = base::crc32c(header);
+    writer.u32(checksum);
+    base::ByteWriter bound(context);
+    bound.raw(header);
+    bound.text(account_id);
+  }
+  Bytes header;
+  Bytes context;
+  std::uint32_t checksum = 0;
+};
 
-std::uint32_t frame_checksum(std::uint32_t section, std::uint64_t ordinal, std::uint32_t raw_length,
+std::uint32_t frame_checksum(const Section& section, std::uint64_t ordinal, std::uint32_t raw_length,
                              ByteView stored) {
   Bytes place;
   base::ByteWriter writer(place);
   writer.u64(ordinal);
   writer.u32(raw_length);
   writer.u32(static_cast<std::uint32_t>(stored.size()));
-  return base::crc32c(stored, base::crc32c(place, section));
+  return base::crc32c(stored, base::crc32c(place, section.checksum));
 }
 
 }  // namespace
@@ -53,7 +64,7 @@ Status SnapshotObjects::put(std::string_view name, ByteView bytes) {
 
 struct SnapshotWriter::State {
   SnapshotObjects& objects;
-  Id128 target;
+  SnapshotSite site;
   int level;
 
   // What is not put yet, and its name; empty if nothing is.
@@ -64,7 +75,8 @@ struct SnapshotWriter::State {
   SnapshotPlace place;
   Bytes raw;
   crypto::Sha256 digest;
-  std::uint32_t section_checksum = 0;
+  std::optional<Section> section;
+  std::unique_ptr<crypto::BlockSealer> blocks;
   std::uint64_t frames = 0;
 
   void append(ByteView bytes) {
@@ -83,12 +95,16 @@ struct SnapshotWriter::State {
     return {};
   }
 
-  [[nodiscard]] Status append_frame(std::uint32_t raw_length, ByteView stored) {
+  // `raw_length` is 0 of the last.
+  [[nodiscard]] Status append_frame(std::uint32_t raw_length, ByteView bytes) {
+    Bytes stored;
+    const crypto::Last last = raw_length == 0 ? crypto::Last::yes : crypto::Last::no;
+    if (Status s = blocks->seal(frames, last, section->context, bytes, stored); !s.ok()) return s;
     Bytes header;
     base::ByteWriter writer(header);
     writer.u32(raw_length);
     writer.u32(static_cast<std::uint32_t>(stored.size()));
-    writer.u32(frame_checksum(section_checksum, frames, raw_length, stored));
+    writer.u32(frame_checksum(*section, frames, raw_length, stored));
     append(header);
     append(stored);
     ++frames;
@@ -105,19 +121,27 @@ struct SnapshotWriter::State {
   }
 };
 
-SnapshotWriter::SnapshotWriter(SnapshotObjects& objects, const Id128& target, int compression_level)
-    : state_(new State{objects, target, compression_level, {}, {}, {}, {}, {}, 0, 0}) {}
+SnapshotWriter::SnapshotWriter(SnapshotObjects& objects, SnapshotSite site, int compression_level)
+    : state_(new State{
+          objects, std::move(site), compression_level, {}, {}, {}, {}, {}, std::nullopt, nullptr, 0}) {}
 SnapshotWriter::~SnapshotWriter() = default;
 
-void SnapshotWriter::begin(std::string_view account_id) {
+Status SnapshotWriter::begin(std::string_view account_id) {
   State& s = *state_;
   s.place = {};
   s.raw.clear();
   s.digest = crypto::Sha256();
   s.frames = 0;
-  const Bytes header = section_header(s.target, account_id);
-  s.section_checksum = base::crc32c(header);
-  s.append(header);
+  const crypto::ObjectSealer& sealer = s.site.sealer;
+  s.section.emplace(s.site, sealer.key_id(crypto::Audience::metadata), account_id);
+  s.append(s.section->header);
+  const std::string key = s.site.prefix + s.object_name;
+  Result<std::unique_ptr<crypto::BlockSealer>> blocks =
+      sealer.begin({crypto::ObjectKind::snapshot, key}, crypto::Audience::metadata);
+  if (!blocks.ok()) return blocks.status();
+  s.blocks = *std::move(blocks);
+  s.append(s.blocks->envelope());
+  return {};
 }
 
 Status SnapshotWriter::put(const Operation& operation) {
@@ -130,10 +154,11 @@ Status SnapshotWriter::put(const Operation& operation) {
 Result<SnapshotPlace> SnapshotWriter::end() {
   State& s = *state_;
   if (Status status = s.flush_raw(); !status.ok()) return status;
+  s.place.digest = s.digest.finish();
   Bytes last;
   base::ByteWriter writer(last);
   writer.u64(s.place.operations);
-  writer.raw(s.digest.finish());
+  writer.raw(s.place.digest);
   if (Status status = s.append_frame(0, last); !status.ok()) return status;
   return std::move(s.place);
 }
@@ -191,8 +216,12 @@ class SectionReader {
 
 class SnapshotStream final : public OpStream {
  public:
-  SnapshotStream(SectionReader reader, std::uint32_t section_checksum)
-      : reader_(std::move(reader)), section_checksum_(section_checksum) {}
+  SnapshotStream(SectionReader reader, Section section, std::unique_ptr<crypto::BlockOpener> opener,
+                 const Digest& digest)
+      : reader_(std::move(reader)),
+        section_(std::move(section)),
+        opener_(std::move(opener)),
+        expected_(digest) {}
 
   [[nodiscard]] Result<bool> next(Operation& operation) override {
     while (rest_.empty()) {
@@ -218,11 +247,14 @@ class SnapshotStream final : public OpStream {
       return damaged("impossible frame length");
     Result<ByteView> stored = reader_.take(stored_length);
     if (!stored.ok()) return stored.status();
-    if (checksum != frame_checksum(section_checksum_, frames_, raw_length, *stored))
+    if (checksum != frame_checksum(section_, frames_, raw_length, *stored))
       return damaged(base::cat("checksum of frame ", frames_, " is wrong"));
+    const crypto::Last last = raw_length == 0 ? crypto::Last::yes : crypto::Last::no;
+    Bytes bytes;
+    if (Status s = opener_->open(frames_, last, section_.context, *stored, bytes); !s.ok()) return s;
     ++frames_;
-    if (raw_length == 0) return read_end(*stored);
-    Result<Bytes> raw = content::decompress(*stored, raw_length);
+    if (raw_length == 0) return read_end(bytes);
+    Result<Bytes> raw = content::decompress(bytes, raw_length);
     if (!raw.ok()) return raw.status().with_context(reader_.where());
     if (raw->size() != raw_length) return damaged("frame has another length than it says");
     raw_ = *std::move(raw);
@@ -231,12 +263,13 @@ class SnapshotStream final : public OpStream {
     return {};
   }
 
-  [[nodiscard]] Status read_end(ByteView stored) {
-    base::ByteReader fields(stored);
+  [[nodiscard]] Status read_end(ByteView end) {
+    base::ByteReader fields(end);
     const std::uint64_t operations = fields.u64();
     const Digest digest = fields.digest();
-    if (stored.size() != kEndFrameBytes || operations != operations_ || digest != digest_.finish())
+    if (end.size() != kEndFrameBytes || operations != operations_ || digest != digest_.finish())
       return damaged("the end does not match what stands before it");
+    if (digest != expected_) return damaged("not the snapshot that its session names");
     if (!reader_.at_end()) return damaged("bytes behind the end of the snapshot");
     ended_ = true;
     return {};
@@ -247,7 +280,9 @@ class SnapshotStream final : public OpStream {
   }
 
   SectionReader reader_;
-  std::uint32_t section_checksum_;
+  const Section section_;
+  const std::unique_ptr<crypto::BlockOpener> opener_;
+  const Digest expected_;
   crypto::Sha256 digest_;
   Bytes raw_;
   ByteView rest_;
@@ -258,17 +293,29 @@ class SnapshotStream final : public OpStream {
 
 }  // namespace
 
-Result<std::unique_ptr<OpStream>> read_snapshot(std::shared_ptr<Storage> storage, std::string session_prefix,
-                                                SnapshotPlace place, const Id128& target,
-                                                std::string account_id) {
-  SectionReader reader(std::move(storage), std::move(session_prefix), std::move(place.parts));
-  const Bytes expected = section_header(target, account_id);
-  Result<ByteView> header = reader.take(expected.size());
+Result<std::unique_ptr<OpStream>> read_snapshot(std::shared_ptr<Storage> storage, const SnapshotSite& site,
+                                                SnapshotPlace place, std::string account_id) {
+  const std::string key = site.prefix + (place.parts.empty() ? std::string() : place.parts.front().object);
+  SectionReader reader(std::move(storage), site.prefix, std::move(place.parts));
+  const Result<ByteView> header = reader.take(Section(site, {}, account_id).header.size());
   if (!header.ok()) return header.status();
-  if (!std::equal(expected.begin(), expected.end(), header->begin()))
+  // Of a target with keys, that of the epoch in which it was written.
+  base::ByteReader key_id(header->subspan(kKeyIdOffset));
+  Section section(site, site.sealer.encrypts() ? key_id.id() : Id128{}, account_id);
+  if (!std::equal(section.header.begin(), section.header.end(), header->begin()))
     return Status(Code::damaged, base::cat(reader.where(), ": not the snapshot of account ",
                                            base::escape(account_id), " in this target"));
-  return std::unique_ptr<OpStream>(new SnapshotStream(std::move(reader), base::crc32c(expected)));
+  Bytes envelope;
+  if (site.sealer.encrypts()) {
+    const Result<ByteView> bytes = reader.take(crypto::kEnvelopeBytes);
+    if (!bytes.ok()) return bytes.status();
+    envelope.assign(bytes->begin(), bytes->end());
+  }
+  Result<std::unique_ptr<crypto::BlockOpener>> opener =
+      site.sealer.open({crypto::ObjectKind::snapshot, key}, crypto::Audience::metadata, envelope);
+  if (!opener.ok()) return opener.status();
+  return std::unique_ptr<OpStream>(
+      new SnapshotStream(std::move(reader), std::move(section), *std::move(opener), place.digest));
 }
 
 }  // namespace restante::target

@@ -10,6 +10,8 @@
 #include <restante/operation.hpp>
 #include <restante/storage.hpp>
 
+#include "crypto/sealer.hpp"
+
 namespace restante::target {
 
 // A run of bytes of an object; `object` is relative to the session.
@@ -19,10 +21,20 @@ struct ObjectPart {
   std::uint64_t length = 0;
 };
 
-// Where one snapshot lies: its section is the parts behind each other.
+// Where one snapshot lies: its section is the parts behind each other. What a session says of it holds it to
+// its bytes.
 struct SnapshotPlace {
-  std::vector<ObjectPart> parts;
+  std::vector<ObjectPart> parts{};
   std::uint64_t operations = 0;
+  Digest digest{};  // SHA-256 of the encoded operations
+};
+
+// Whose the snapshots of a session are, and who seals them. `prefix` is where the session is when it is
+// published, and ends in "/".
+struct SnapshotSite {
+  Id128 target;
+  std::string prefix;
+  const crypto::ObjectSealer& sealer = crypto::plain_sealer();
 };
 
 // The objects that the writers of one session fill, each its own.
@@ -43,11 +55,11 @@ class SnapshotObjects {
 // which outlives them.
 class SnapshotWriter {
  public:
-  SnapshotWriter(SnapshotObjects& objects, const Id128& target, int compression_level);
+  SnapshotWriter(SnapshotObjects& objects, SnapshotSite site, int compression_level);
   ~SnapshotWriter();
 
   // One account's section: begin, put, end. A section that failed is dropped by beginning the next.
-  void begin(std::string_view account_id);
+  [[nodiscard]] Status begin(std::string_view account_id);
   [[nodiscard]] Status put(const Operation& operation);
   [[nodiscard]] Result<SnapshotPlace> end();
   // Puts what is still in memory. Call once, at the end.
@@ -58,10 +70,10 @@ class SnapshotWriter {
   std::unique_ptr<State> state_;
 };
 
-// Streams a snapshot back. `session_prefix` ends in "/". Every frame is checked before it is decoded, the
-// whole at the end; `damaged` names the object.
+// Streams a snapshot back. Every frame is checked before it is decoded, the whole at the end; `damaged` names
+// the object.
 [[nodiscard]] Result<std::unique_ptr<OpStream>> read_snapshot(std::shared_ptr<Storage> storage,
-                                                              std::string session_prefix, SnapshotPlace place,
-                                                              const Id128& target, std::string account_id);
+                                                              const SnapshotSite& site, SnapshotPlace place,
+                                                              std::string account_id);
 
 }  // namespace restante::target

@@ -28,8 +28,9 @@ Bytes encode_target_file(const TargetFile& file) {
       {"id", file.id.to_string()},
       {"created", file.created.to_string()},
       {"created_us", file.created.us},
-      {"key", nullptr},
-      {"digest_key", to_hex(file.digest_key.bytes)},
+      {"key", file.authority.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(file.authority)},
+      {"digest_key", file.authority.empty() ? nlohmann::ordered_json(to_hex(file.digest_key.bytes))
+                                            : nlohmann::ordered_json()},
       {"compression_level", file.compression_level},
   };
   json[kCheck] = check_of(json);
@@ -58,8 +59,7 @@ Result<TargetFile> decode_target_file(ByteView bytes, std::string_view where) {
   if (!version) return damaged("no format version");
   const auto features = json.find("required_features");
   if (features == json.end() || !features->is_array()) return damaged("no list of required features");
-  if (*version > kTargetFileVersion || !features->empty() ||
-      !json.value("key", nlohmann::ordered_json()).is_null())
+  if (*version > kTargetFileVersion || !features->empty())
     return Status(Code::unsupported, base::cat(where, ": made by a newer version (format ", *version, ")"),
                   "use the version of restante that wrote it, or a newer one");
   if (text(kCheck) != check_of(json)) return damaged("its bytes are not what was written (SHA-256 differs)");
@@ -69,11 +69,13 @@ Result<TargetFile> decode_target_file(ByteView bytes, std::string_view where) {
   const std::optional<std::int64_t> level = number("compression_level");
   TargetFile file;
   if (!id.ok() || id->is_none()) return damaged("no target id");
-  if (!key.ok() || key->size() != file.digest_key.bytes.size()) return damaged("no digest key");
+  file.authority = text("key");
+  const bool has_key = key.ok() && key->size() == file.digest_key.bytes.size();
+  if (file.authority.empty() != has_key) return damaged("neither digest key nor authority, or both");
   if (!created || !level || *level < 1 || *level > 19) return damaged("a field is missing or out of range");
   file.id = *id;
   file.created = Time{*created};
-  std::copy(key->begin(), key->end(), file.digest_key.bytes.begin());
+  if (has_key) std::copy(key->begin(), key->end(), file.digest_key.bytes.begin());
   file.compression_level = static_cast<int>(*level);
   return file;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // target.json. Specified in docs/format/target.md.
 
+#include <string>
 #include <string_view>
 
 #include <restante/backup_target.hpp>
@@ -10,6 +11,9 @@ namespace restante::target {
 struct TargetFile {
   Id128 id;
   Time created;
+  // Of a target with keys: their authority, 64 hexadecimal digits. Such a target's key of state digests is not
+  // in this file.
+  std::string authority;
   DigestKey digest_key;
   int compression_level = 3;
 };

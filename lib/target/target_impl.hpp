@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,7 +13,9 @@
 
 #include "content/content_store.hpp"
 #include "redo/segment_view.hpp"
+#include "target/segment_archive.hpp"
 #include "target/session_file.hpp"
+#include "target/vouchers.hpp"
 
 namespace restante {
 inline namespace v0 {
@@ -22,6 +26,10 @@ struct BackupTarget::Impl {
   Id128 id;
   DigestKey digest_key;
   int compression_level = 3;
+  // `plain_sealer` without keys.
+  std::shared_ptr<const crypto::ObjectSealer> sealer;
+  std::optional<KeyRing> keys;
+  std::unique_ptr<target::SessionVouchers> vouchers;  // with keys
   std::unique_ptr<content::ContentStore> content;
 
   // Published sessions never change, so each is read once.
@@ -54,6 +62,14 @@ inline constexpr std::string_view kAbortFile = "abort";
 inline constexpr std::string_view kAccountsKey = "accounts.xml";
 inline constexpr std::string_view kTargetKey = "target.json";
 
+// Of the session with this label: session.xml when it is published, status.xml, and its snapshots. The places
+// name `key`, which must outlive them.
+[[nodiscard]] XmlPlace session_place(const BackupTarget::Impl& target, std::string_view key);
+[[nodiscard]] XmlPlace status_place(const BackupTarget::Impl& target, std::string_view key);
+[[nodiscard]] SnapshotSite snapshot_site(const BackupTarget::Impl& target, std::string_view label);
+[[nodiscard]] ArchiveSite archive_site(const BackupTarget::Impl& target);
+[[nodiscard]] ArchiveInto archive_into(BackupTarget::Impl& target, content::ContentWriter& content);
+
 using RecordPointer = std::shared_ptr<const SessionRecord>;
 
 // By the time in the label.
@@ -84,8 +100,12 @@ struct UnreadableSession {
 [[nodiscard]] Result<redo::SegmentViews> archived_views(BackupTarget::Impl& target,
                                                         std::vector<TargetDamage>* damages = nullptr);
 
-// Sorted ids of the contents that a session's snapshots name.
-[[nodiscard]] Bytes encode_content_ids(const std::vector<Digest>& sorted);
+// Puts content.ids of the session with this label, and notes in `record` what it is. `contents` are SHA-256.
+[[nodiscard]] Status put_content_ids(const BackupTarget::Impl& target, const std::set<Digest>& contents,
+                                     Publication& publication, SessionRecord& record);
+// Publishes the session: in a target with keys, behind a link of its server's chain (docs/format/keys.md).
+[[nodiscard]] Status publish_session(BackupTarget::Impl& target, const SessionRecord& record,
+                                     Publication& publication);
 [[nodiscard]] Result<std::vector<Digest>> read_content_ids(BackupTarget::Impl& target,
                                                            const SessionRecord& record);
 

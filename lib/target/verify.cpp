@@ -129,7 +129,7 @@ class Verifier {
     const auto place = record.snapshots.find(account.id);
     if (place == record.snapshots.end()) return Status(Code::damaged, "session.xml names no snapshot");
     Result<std::unique_ptr<OpStream>> stream = target::read_snapshot(
-        target_.storage, target::session_prefix(record.info.label), place->second, target_.id, account.id);
+        target_.storage, target::snapshot_site(target_, record.info.label), place->second, account.id);
     if (!stream.ok()) return stream.status();
     StateDigester digester(target_.digest_key, account.fields);
     std::vector<std::string> costs;
@@ -155,7 +155,7 @@ class Verifier {
       if (!content) return {};
       const Result<bool> has = target_.content->has(*content);
       if (!has.ok()) return has.status();
-      if (*has && !lost_.contains(content->digest)) return {};
+      if (*has && !is_lost(*content)) return {};
       ++missing;
       if (costs.size() < kMaxNamedCosts) costs.push_back(what);
       return {};
@@ -241,16 +241,20 @@ class Verifier {
     for (const ContentRef& content : *contents) {
       const Result<bool> has = target_.content->has(content);
       if (!has.ok()) return damage(key, has.status().message());
-      if (!*has || lost_.contains(content.digest)) ++missing;
+      if (!*has || is_lost(content)) ++missing;
     }
     if (missing > 0) damage(key, base::cat(missing, " contents of its messages cannot be read"));
+  }
+
+  [[nodiscard]] bool is_lost(const ContentRef& content) const {
+    return lost_.contains(target_.sealer->content_id(content.digest));
   }
 
   BackupTarget::Impl& target_;
   const BackupTarget::VerifyOptions& options_;
   TargetVerification result_;
   std::set<std::string> labels_;
-  std::set<Digest> lost_;
+  std::set<Digest> lost_;  // ids
 };
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "target/xml_text.hpp"
 
-#include <pugixml.hpp>
-
 #include "base/text.hpp"
 #include "crypto/crypto.hpp"
 
@@ -11,6 +9,9 @@ namespace {
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kSealBegin = "<!--sha256 ";
 constexpr std::string_view kSealEnd = "-->\n";
+constexpr const char* kEnvelope = "envelope";
+constexpr const char* kEncoding = "encoding";
+constexpr std::string_view kSealed = "sealed";
 constexpr std::size_t kSealBytes = kSealBegin.size() + 64 + kSealEnd.size();
 
 // Text that comes back from an XML parser exactly as it went in.
@@ -62,20 +63,81 @@ std::optional<Bytes> from_base64(std::string_view text) {
   return out;
 }
 
-void put_text(pugi::xml_node parent, const char* name, std::string_view text) {
-  pugi::xml_node node = parent.append_child(name);
-  if (is_plain(text)) {
-    node.text().set(std::string(text).c_str());
-    return;
-  }
-  node.append_attribute("encoding") = "base64";
-  node.text().set(to_base64(as_bytes(text)).c_str());
+TextWriter::TextWriter(const XmlPlace& place, pugi::xml_node root) {
+  if (!place.sealer.encrypts()) return;
+  Result<std::unique_ptr<crypto::BlockSealer>> blocks = place.sealer.begin(place.object, place.audience);
+  failure_ = blocks.status();
+  if (!blocks.ok()) return;
+  blocks_ = *std::move(blocks);
+  root.append_attribute(kEnvelope).set_value(to_base64(blocks_->envelope()).c_str());
 }
 
-Result<std::string> get_text(const pugi::xml_node& parent, const char* name) {
+void TextWriter::put(pugi::xml_node parent, const char* name, std::string_view text) {
+  if (!failure_.ok()) return;
+  pugi::xml_node node = parent.append_child(name);
+  if (blocks_) {
+    seal_pending(crypto::Last::no);
+    pending_ = {node, std::string(text)};
+  } else if (is_plain(text)) {
+    node.text().set(std::string(text).c_str());
+  } else {
+    node.append_attribute(kEncoding) = "base64";
+    node.text().set(to_base64(as_bytes(text)).c_str());
+  }
+}
+
+void TextWriter::seal_pending(crypto::Last last) {
+  if (!pending_) return;
+  Bytes sealed;
+  const Status status = blocks_->seal(number_++, last, {}, as_bytes(pending_->text), sealed);
+  if (!status.ok() && failure_.ok()) failure_ = status;
+  pending_->node.append_attribute(kEncoding).set_value(std::string(kSealed).c_str());
+  pending_->node.text().set(to_base64(sealed).c_str());
+  pending_.reset();
+}
+
+Status TextWriter::end() {
+  seal_pending(crypto::Last::yes);
+  return failure_;
+}
+
+Result<TextReader> TextReader::open(const XmlPlace& place, const pugi::xml_node& root) {
+  TextReader reader;
+  const pugi::xml_attribute envelope = root.attribute(kEnvelope);
+  reader.is_sealed_ = place.sealer.encrypts();
+  if (!envelope.empty() != reader.is_sealed_)
+    return Status(Code::damaged,
+                  base::cat(place.object.key, reader.is_sealed_ ? ": not sealed, in a target with keys"
+                                                                : ": sealed, in a target without keys"));
+  if (!reader.is_sealed_ || !place.sealer.can_open(place.audience)) return reader;
+  const std::optional<Bytes> bytes = from_base64(envelope.value());
+  if (!bytes) return Status(Code::damaged, base::cat(place.object.key, ": its envelope is not base64"));
+  Result<std::unique_ptr<crypto::BlockOpener>> opener =
+      place.sealer.open(place.object, place.audience, *bytes);
+  if (!opener.ok()) return opener.status();
+  reader.opener_ = *std::move(opener);
+  struct Numbering final : pugi::xml_tree_walker {
+    explicit Numbering(std::map<pugi::xml_node, std::uint64_t>& all) : numbers(all) {}
+    bool for_each(pugi::xml_node& node) override {
+      if (node.attribute(kEncoding).value() == kSealed) numbers.emplace(node, numbers.size());
+      return true;
+    }
+    std::map<pugi::xml_node, std::uint64_t>& numbers;
+  };
+  Numbering numbering(reader.numbers_);
+  pugi::xml_node from = root;
+  from.traverse(numbering);
+  return reader;
+}
+
+Result<std::string> TextReader::get(const pugi::xml_node& parent, const char* name) const {
   const pugi::xml_node node = parent.child(name);
+  if (!node || is_closed()) return std::string();
+  const std::string_view encoding = node.attribute(kEncoding).value();
+  if (is_sealed_ != (encoding == kSealed))
+    return Status(Code::damaged, base::cat("<", name, "> is ", is_sealed_ ? "not " : "", "sealed"));
+  if (is_sealed_) return unseal(node, name);
   const std::string text = node.text().get();
-  const std::string_view encoding = node.attribute("encoding").value();
   if (encoding.empty()) return text;
   if (encoding != "base64")
     return Status(Code::unsupported,
@@ -83,6 +145,16 @@ Result<std::string> get_text(const pugi::xml_node& parent, const char* name) {
   const std::optional<Bytes> bytes = from_base64(text);
   if (!bytes) return Status(Code::damaged, base::cat("<", name, "> is not base64"));
   return std::string(as_text(*bytes));
+}
+
+Result<std::string> TextReader::unseal(const pugi::xml_node& node, const char* name) const {
+  const std::optional<Bytes> sealed = from_base64(node.text().get());
+  if (!sealed) return Status(Code::damaged, base::cat("<", name, "> is not base64"));
+  const std::uint64_t number = numbers_.at(node);
+  const crypto::Last last = number + 1 == numbers_.size() ? crypto::Last::yes : crypto::Last::no;
+  Bytes text;
+  if (Status s = opener_->open(number, last, {}, *sealed, text); !s.ok()) return s;
+  return std::string(as_text(text));
 }
 
 Bytes seal_xml(const pugi::xml_document& document) {

@@ -14,7 +14,7 @@ void any_bytes(std::string_view bytes) {
   const std::vector<TargetAccount> accounts = {
       {std::string(bytes.substr(0, half)), std::string(bytes.substr(half)), "full-1", 7}};
   const Result<std::vector<TargetAccount>> read =
-      target::decode_accounts(target::encode_accounts(accounts), "accounts.xml");
+      target::decode_accounts(*target::encode_accounts(accounts), "accounts.xml");
   MUST(read.ok() && read->size() == 1);
   MUST(read->front().id == accounts[0].id && read->front().address == accounts[0].address);
   MUST(target::from_base64(target::to_base64(as_bytes(bytes))).value() ==
@@ -33,12 +33,12 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Result<std::vector<TargetAccount>> accounts =
       target::decode_accounts(fuzz::sealed_xml(bytes), "accounts.xml");
   if (!accounts.ok()) return 0;
-  const Bytes first = target::encode_accounts(*accounts);
+  const Bytes first = *target::encode_accounts(*accounts);
   const Result<std::vector<TargetAccount>> again = target::decode_accounts(first, "accounts.xml");
   MUST(again.ok() && again->size() == accounts->size());
   for (std::size_t i = 0; i < again->size(); ++i) {
     MUST((*again)[i].id == (*accounts)[i].id && (*again)[i].address == (*accounts)[i].address);
   }
-  MUST(target::encode_accounts(*again) == first);
+  MUST(*target::encode_accounts(*again) == first);
   return 0;
 }

@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::shared_ptr<Storage> storage = make_memory_storage();
   MUST(storage->put(kKey, object).ok());
   const Result<std::shared_ptr<const redo::SegmentView>> view =
-      target::open_archived_segment(storage, kKey, kTarget);
+      target::open_archived_segment(storage, kKey, {kTarget});
   if (view.ok()) read(**view, size);
   return 0;
 }

@@ -121,8 +121,8 @@ inline Bytes ArchivePieces::join(const Id128& target) const {
   out.raw(as_bytes("RSTARCH1"));
   out.u32(static_cast<std::uint32_t>(kArchivePrefixBytes + rest.size() + 4));
   out.raw(rest);
-  out.u32(base::crc32c(object));
   const std::uint32_t of_header = base::crc32c(object);
+  out.u32(of_header);
   const auto checksum = [&](std::uint64_t number, ByteView stored) {
     Bytes place;
     base::ByteWriter(place).u64(number);

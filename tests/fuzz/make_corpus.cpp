@@ -160,7 +160,7 @@ void add_archive(Corpus& corpus, const redo::SegmentViews& views) {
   for (const auto& view : views) {
     const std::shared_ptr<Storage> storage = make_memory_storage();
     NoContent contents;
-    MUST(target::archive_segment(*view, views, {*storage, contents, target, 1}).ok());
+    MUST(target::archive_segment(*view, views, {*storage, contents, {target}, 1}).ok());
     const Result<Bytes> object = storage->get(target::segment_key(view->header()));
     MUST(object.ok());
     fuzz::ArchivePieces pieces = fuzz::ArchivePieces::split(*object);
@@ -215,12 +215,12 @@ void add_xml(Corpus& corpus, const std::string& golden) {
   record->info.error = "it <failed> & \x01";
   record->process = os::ProcessIdentity{"host", "boot", 1, 2, 3};
   record->server_data = record->snapshots.begin()->second;
-  corpus.add("session", "running", unsealed(target::encode_session(*record)));
+  corpus.add("session", "running", unsealed(*target::encode_session(*record)));
   const std::vector<TargetAccount> accounts = {
       {"alice", "alice@example.com", record->info.label, 7},
       {std::string("odd\x01\xff\0id ", 10), " <&\"]]>\xef\xbf\xbe ", "", UINT64_MAX}};
-  corpus.add("accounts", "two", unsealed(target::encode_accounts(accounts)));
-  corpus.add("accounts", "none", unsealed(target::encode_accounts({})));
+  corpus.add("accounts", "two", unsealed(*target::encode_accounts(accounts)));
+  corpus.add("accounts", "none", unsealed(*target::encode_accounts({})));
   for (const char* text :
        {"<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><accounts format=\"1\">&b;</accounts>",
         "<accounts format=\"2\"/>",

@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Result<target::SessionRecord> record =
       target::decode_session(fuzz::sealed_xml(ByteView(data, size)), "session.xml");
   if (!record.ok()) return 0;
-  const Bytes first = target::encode_session(*record);
+  const Bytes first = *target::encode_session(*record);
   const Result<target::SessionRecord> again = target::decode_session(first, "session.xml");
-  MUST(again.ok() && target::encode_session(*again) == first);
+  MUST(again.ok() && *target::encode_session(*again) == first);
   MUST(again->info.accounts.size() == record->info.accounts.size());
   for (std::size_t i = 0; i < again->info.accounts.size(); ++i) {
     MUST(again->info.accounts[i].id == record->info.accounts[i].id);

@@ -29,13 +29,15 @@ struct Section {
   target::SnapshotPlace place;
 };
 
+target::SnapshotSite site() { return {fuzz::place_of(0).log, kPrefix}; }
+
 Section write(const std::vector<Operation>& operations) {
   Section section;
   auto publication = section.storage->publication(kPrefix, "sessions_tmp/x/");
   MUST(publication.ok());
   target::SnapshotObjects objects(**publication);
-  target::SnapshotWriter writer(objects, fuzz::place_of(0).log, 1);
-  writer.begin(kAccount);
+  target::SnapshotWriter writer(objects, site(), 1);
+  MUST(writer.begin(kAccount).ok());
   for (const Operation& operation : operations) MUST(writer.put(operation).ok());
   Result<target::SnapshotPlace> place = writer.end();
   MUST(place.ok() && writer.finish().ok() && (*publication)->publish("session.xml", {}).ok());
@@ -45,7 +47,7 @@ Section write(const std::vector<Operation>& operations) {
 
 Result<std::vector<Operation>> read(const Section& section) {
   Result<std::unique_ptr<OpStream>> stream =
-      target::read_snapshot(section.storage, kPrefix, section.place, fuzz::place_of(0).log, kAccount);
+      target::read_snapshot(section.storage, site(), section.place, kAccount);
   if (!stream.ok()) return stream.status();
   std::vector<Operation> operations;
   Operation operation;
@@ -80,7 +82,7 @@ class Frames {
     fields.u32(static_cast<std::uint32_t>(stored.size()));
     base::ByteWriter out(bytes_);
     out.raw(ByteView(place).subspan(8));
-    out.u32(base::crc32c(stored, base::crc32c(place, base::crc32c(header()))));
+    out.u32(base::crc32c(stored, base::crc32c(place, base::crc32c(ByteView(header()).first(header().size() - 4)))));
     out.raw(stored);
   }
   [[nodiscard]] Bytes take() { return std::move(bytes_); }
@@ -127,6 +129,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   MUST(section.storage->put(kPrefix + "snapshots/0001.snap", ByteView(bytes).first(cut)).ok());
   MUST(section.storage->put(kPrefix + "snapshots/0002.snap", ByteView(bytes).subspan(cut)).ok());
   section.place.parts = {{"snapshots/0001.snap", 0, cut}, {"snapshots/0002.snap", 0, bytes.size() - cut}};
+  section.place.digest = crypto::sha256(input);
   if (any_parts) {
     for (target::ObjectPart& part : section.place.parts) part.offset = parts.u64(), part.length = parts.u64();
   }

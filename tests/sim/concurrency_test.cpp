@@ -115,9 +115,7 @@ TEST_CASE("R18: sessions that begin at the same instant have labels and places o
     std::vector<BackupTarget> handles;
     for (int i = 0; i < kSessions; ++i) {
       f.create_account("user" + std::to_string(i));
-      BackupTarget::Options options;
-      options.state_directory = f.scratch.file("state" + std::to_string(i));
-      options.clock = &clock;
+      const auto options = target_options(f.scratch, "state" + std::to_string(i), clock);
       Result<BackupTarget> handle = BackupTarget::open(f.memory->share(), options);
       REQUIRE_OK(handle);
       handles.push_back(*std::move(handle));

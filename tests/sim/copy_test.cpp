@@ -22,17 +22,13 @@ struct TwoTargets : Fixture {
   [[nodiscard]] BackupTarget make_other(const std::string& state) {
     auto storage = make_memory_storage();
     other_memory = storage->share();
-    BackupTarget::CreateOptions options;
-    options.state_directory = scratch.file(state);
-    options.clock = &clock;
+    const auto options = target_options<BackupTarget::CreateOptions>(scratch, state, clock);
     Result<BackupTarget> made = BackupTarget::create(std::move(storage), options);
     REQUIRE_OK(made);
     return *std::move(made);
   }
   [[nodiscard]] BackupTarget open(std::unique_ptr<Storage> storage, const std::string& state) {
-    BackupTarget::Options options;
-    options.state_directory = scratch.file(state);
-    options.clock = &clock;
+    const auto options = target_options(scratch, state, clock);
     Result<BackupTarget> handle = BackupTarget::open(std::move(storage), options);
     REQUIRE_OK(handle);
     return *std::move(handle);

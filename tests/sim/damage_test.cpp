@@ -56,9 +56,7 @@ void require_whole(Fixture& f) {
 // As another process would: nothing of it is remembered.
 void open_target_again(Fixture& f) {
   f.target.reset();
-  BackupTarget::Options options;
-  options.state_directory = f.scratch.file("state");
-  options.clock = &f.clock;
+  const auto options = target_options(f.scratch, "state", f.clock);
   Result<BackupTarget> opened = BackupTarget::open(f.memory->share(), options);
   REQUIRE_OK(opened);
   f.target.emplace(*std::move(opened));

@@ -10,6 +10,7 @@
 #include "memory_host.hpp"
 #include "simulated_server.hpp"
 #include "support/catch.hpp"
+#include "target_options.hpp"
 
 namespace restante::test {
 
@@ -19,9 +20,7 @@ class Fixture {
     open_log("redo", {});
     auto storage = make_memory_storage();
     memory = storage->share();
-    BackupTarget::CreateOptions options;
-    options.state_directory = scratch.file("state");
-    options.clock = &clock;
+    const auto options = target_options<BackupTarget::CreateOptions>(scratch, "state", clock);
     Result<BackupTarget> made = BackupTarget::create(std::move(storage), options);
     REQUIRE_OK(made);
     target.emplace(*std::move(made));

@@ -9,6 +9,7 @@
 
 #include "simulated_server.hpp"
 #include "support/catch.hpp"
+#include "target_options.hpp"
 
 namespace restante::test {
 namespace {
@@ -57,9 +58,7 @@ class World {
     Result<RedoLog> log = RedoLog::open(scratch_.file("redo"), log_options);
     REQUIRE_OK(log);
     log_.emplace(*std::move(log));
-    BackupTarget::CreateOptions options;
-    options.state_directory = scratch_.file("state");
-    options.clock = &clock_;
+    const auto options = target_options<BackupTarget::CreateOptions>(scratch_, "state", clock_);
     std::unique_ptr<Storage> storage;
     if (in_memory) {
       storage = make_memory_storage();

@@ -60,9 +60,7 @@ struct Weeks : Fixture {
   }
   // Another handle with a catalog of its own, as another machine would have.
   [[nodiscard]] BackupTarget other_handle(const std::string& state) {
-    BackupTarget::Options options;
-    options.state_directory = scratch.file(state);
-    options.clock = &clock;
+    const auto options = target_options(scratch, state, clock);
     Result<BackupTarget> handle = BackupTarget::open(memory->share(), options);
     REQUIRE_OK(handle);
     return *std::move(handle);
@@ -169,9 +167,7 @@ TEST_CASE(
     f.target.reset();
     auto handle = f.memory->share();
     MemoryStorage* const failing = handle.get();
-    BackupTarget::Options options;
-    options.state_directory = f.scratch.file("state");
-    options.clock = &f.clock;
+    const auto options = target_options(f.scratch, "state", f.clock);
     Result<BackupTarget> target = BackupTarget::open(std::move(handle), options);
     REQUIRE_OK(target);
     f.target.emplace(*std::move(target));

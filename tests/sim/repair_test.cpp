@@ -38,9 +38,7 @@ struct Damaged : Fixture {
   }
   void open_again() {
     target.reset();
-    BackupTarget::Options options;
-    options.state_directory = scratch.file("state");
-    options.clock = &clock;
+    const auto options = target_options(scratch, "state", clock);
     Result<BackupTarget> opened = BackupTarget::open(memory->share(), options);
     REQUIRE_OK(opened);
     target.emplace(*std::move(opened));
@@ -176,9 +174,7 @@ TEST_CASE("damaged packs and segments are mended from another target") {
   f.mail();
   const SessionInfo later = f.back_up(Session::Kind::full);
   const std::string alice = f.texts("alice");
-  BackupTarget::CreateOptions options;
-  options.state_directory = f.scratch.file("other");
-  options.clock = &f.clock;
+  const auto options = target_options<BackupTarget::CreateOptions>(f.scratch, "other", f.clock);
   Result<BackupTarget> other = BackupTarget::create(make_memory_storage(), options);
   REQUIRE_OK(other);
   BackupTarget::CopyOptions copy;

@@ -79,9 +79,7 @@ TEST_CASE("R13: a plan takes the full of one target and the redo log of another"
   f.create_account("alice");
   f.deliver("alice", "1");
   const SessionInfo in_first = f.back_up(Session::Kind::full);
-  BackupTarget::CreateOptions options;
-  options.state_directory = f.scratch.file("second-state");
-  options.clock = &f.clock;
+  const auto options = target_options<BackupTarget::CreateOptions>(f.scratch, "second-state", f.clock);
   Result<BackupTarget> second = BackupTarget::create(make_memory_storage(), options);
   REQUIRE_OK(second);
   f.deliver("alice", "2");
@@ -532,9 +530,7 @@ TEST_CASE("a missing segment is named with how far a restore can go") {
   for (const std::string& key : segments)
     if (key.find(std::to_string(gone.first_sequence) + ".log") != std::string::npos)
       REQUIRE_OK(f.memory->remove(key));
-  BackupTarget::Options options;
-  options.state_directory = f.scratch.file("state");
-  options.clock = &f.clock;
+  const auto options = target_options(f.scratch, "state", f.clock);
   const Result<BackupTarget> opened = BackupTarget::open(f.memory->share(), options);
   REQUIRE_OK(opened);
   RestoreRequest request = Fixture::request_for("alice");

@@ -104,9 +104,7 @@ class SyntheticWorld {
     log.emplace(*std::move(opened));
     auto storage = make_memory_storage();
     memory = storage->share();
-    BackupTarget::CreateOptions options;
-    options.state_directory = scratch_.file("state");
-    options.clock = &clock_;
+    const auto options = target_options<BackupTarget::CreateOptions>(scratch_, "state", clock_);
     Result<BackupTarget> made = BackupTarget::create(std::move(storage), options);
     REQUIRE_OK(made);
     target.emplace(*std::move(made));

@@ -51,6 +51,10 @@ class Site:
         self.write_config()
         self._serial = 0
 
+    def evidence(self):
+        """What may tell why a test failed."""
+        return ""
+
     def remove(self):
         if not os.environ.get("RESTANTE_KEEP_SCRATCH"):
             shutil.rmtree(self.path, ignore_errors=True)
@@ -240,6 +244,8 @@ def outcome(name, test, make_site):
         return f"skipped {name}: {reason}"
     except Exception:
         traceback.print_exc()
+        if site is not None:
+            print(site.evidence(), file=sys.stderr)
         return f"failed {name}"
     finally:
         if site is not None:

@@ -22,6 +22,9 @@ class DovecotSite(Site):
         self.server = Dovecot(self.path)
         self.server.start()
 
+    def evidence(self):
+        return "\n".join(["the server's log ends:", *self.server.log().splitlines()[-30:]])
+
     def remove(self):
         self.server.stop()
         super().remove()

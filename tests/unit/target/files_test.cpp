@@ -44,11 +44,16 @@ TEST_CASE("text of XML files comes back byte for byte") {
   }
   for (const std::string& text : texts) {
     pugi::xml_document document;
-    target::put_text(document.append_child("r"), "t", text);
+    pugi::xml_node root = document.append_child("r");
+    target::TextWriter texts({}, root);
+    texts.put(root, "t", text);
+    REQUIRE_OK(texts.end());
     const Bytes file = target::seal_xml(document);
     pugi::xml_document read;
     REQUIRE_OK(target::open_xml(file, "file", read));
-    const Result<std::string> back = target::get_text(read.child("r"), "t");
+    const Result<target::TextReader> reader = target::TextReader::open({}, read.child("r"));
+    REQUIRE_OK(reader);
+    const Result<std::string> back = reader->get(read.child("r"), "t");
     REQUIRE_OK(back);
     REQUIRE(*back == text);
   }
@@ -69,10 +74,10 @@ TEST_CASE("base64 as RFC 4648 says, and nothing else") {
 
 TEST_CASE("session.xml keeps everything, and every flipped byte is noticed") {
   const target::SessionRecord record = example_session();
-  const Bytes file = target::encode_session(record);
+  const Bytes file = *target::encode_session(record);
   const Result<target::SessionRecord> back = target::decode_session(file, "session.xml");
   REQUIRE_OK(back);
-  REQUIRE(target::encode_session(*back) == file);
+  REQUIRE(*target::encode_session(*back) == file);
   REQUIRE(back->info.accounts[1].id == record.info.accounts[1].id);
   REQUIRE(back->info.accounts[1].error == record.info.accounts[1].error);
   REQUIRE(back->snapshots.at("alice").parts.size() == 2);
@@ -104,7 +109,6 @@ TEST_CASE("a session.xml or target.json of a newer version is refused, not guess
   };
   REQUIRE_CODE(with("\"version\": 1", "\"version\": 2"), unsupported);
   REQUIRE_CODE(with("\"required_features\": []", "\"required_features\": [\"x\"]"), unsupported);
-  REQUIRE_CODE(with("\"key\": null", "\"key\": \"00\""), unsupported);
 }
 
 TEST_CASE("target.json keeps everything, and a changed digit is noticed") {
@@ -132,7 +136,7 @@ TEST_CASE("accounts.xml keeps ids and addresses as they are") {
   const std::vector<TargetAccount> accounts{{"alice", "alice@example.com", "full-20070712.155951.123", 4100},
                                             {std::string("\x01", 1), "", "incr-20070713.155951.123", 0}};
   const Result<std::vector<TargetAccount>> back =
-      target::decode_accounts(target::encode_accounts(accounts), "accounts.xml");
+      target::decode_accounts(*target::encode_accounts(accounts), "accounts.xml");
   REQUIRE_OK(back);
   REQUIRE(back->size() == 2);
   REQUIRE((*back)[1].id == accounts[1].id);

@@ -27,8 +27,8 @@ Bytes write_snapshot(target::SnapshotPlace& place) {
   auto publication = storage->publication("sessions/s/", "sessions_tmp/s/");
   REQUIRE_OK(publication);
   target::SnapshotObjects objects(**publication);
-  target::SnapshotWriter writer(objects, example_id(16), 3);
-  writer.begin("alice");
+  target::SnapshotWriter writer(objects, {example_id(16), "sessions/s/"}, 3);
+  REQUIRE_OK(writer.begin("alice"));
   for (const Operation& operation : example_snapshot()) REQUIRE_OK(writer.put(operation));
   Result<target::SnapshotPlace> written = writer.end();
   REQUIRE_OK(written);
@@ -43,7 +43,7 @@ Bytes write_snapshot(target::SnapshotPlace& place) {
 TEST_CASE("golden target.json and session.xml are what this version writes and reads") {
   const Bytes target_json = target::encode_target_file(example_target());
   REQUIRE(golden("target.json", target_json) == target_json);
-  const Bytes session = target::encode_session(example_session());
+  const Bytes session = *target::encode_session(example_session());
   REQUIRE(golden("session.xml", session) == session);
   REQUIRE_OK(target::decode_session(session, "session.xml"));
 }
@@ -56,7 +56,7 @@ TEST_CASE("a golden snapshot reads back as what was put into it") {
   const std::shared_ptr<Storage> storage = make_memory_storage();
   REQUIRE_OK(storage->put("sessions/s/snapshots/0001.snap", file));
   place.parts[0].length = file.size();
-  auto stream = target::read_snapshot(storage, "sessions/s/", place, example_id(16), "alice");
+  auto stream = target::read_snapshot(storage, {example_id(16), "sessions/s/"}, place, "alice");
   REQUIRE_OK(stream);
   std::vector<Operation> operations;
   Operation operation;

@@ -60,10 +60,10 @@ class Archive {
     REQUIRE_OK(writer);
     redo::SegmentViews archived;
     for (const auto& view : views) {
-      REQUIRE_OK(target::archive_segment(*view, views, {*storage, **writer, example_id(16), 3}));
+      REQUIRE_OK(target::archive_segment(*view, views, {*storage, **writer, {example_id(16)}, 3}));
       const redo::SegmentHeader& header = view->header();
       auto opened = target::open_archived_segment(
-          storage, target::segment_key(header.log, header.incarnation, header.sequence), example_id(16));
+          storage, target::segment_key(header.log, header.incarnation, header.sequence), {example_id(16)});
       REQUIRE_OK(opened);
       archived.push_back(*std::move(opened));
     }
@@ -157,7 +157,7 @@ TEST_CASE("a damaged archived segment is replaced where that is asked for, one w
   const Bytes other = *a.storage->get(other_key);
   Result<std::unique_ptr<content::ContentWriter>> writer = a.contents->writer();
   REQUIRE_OK(writer);
-  target::ArchiveInto into{*a.storage, **writer, example_id(16), 3};
+  target::ArchiveInto into{*a.storage, **writer, {example_id(16)}, 3};
   Bytes damaged = sound;
   damaged[4] ^= 1;
   REQUIRE_OK(a.storage->put(key, damaged));
@@ -213,7 +213,7 @@ TEST_CASE("content that the log cannot give ends the archiving, or whoever is as
   const auto archive = [&](const Status& why, Status answer, int& asked) {
     Result<std::unique_ptr<content::ContentWriter>> writer = a.contents->writer();
     REQUIRE_OK(writer);
-    target::ArchiveInto into{*a.storage, **writer, example_id(16), 3};
+    target::ArchiveInto into{*a.storage, **writer, {example_id(16)}, 3};
     into.unreadable = [&](std::string_view account_id, const ContentRef&, const Status& reason) {
       REQUIRE((account_id == "alice" || account_id == "bob"));
       REQUIRE(reason.code() == why.code());
@@ -231,7 +231,7 @@ TEST_CASE("content that the log cannot give ends the archiving, or whoever is as
   REQUIRE_FALSE(a.storage->info(key).ok());
   REQUIRE_OK(archive(lost, Status(), asked));
   REQUIRE(asked == 2);
-  const auto archived = target::open_archived_segment(a.storage, key, example_id(16));
+  const auto archived = target::open_archived_segment(a.storage, key, {example_id(16)});
   REQUIRE_OK(archived);
   REQUIRE(target::archived_contents(**archived)->size() == 15);
 }
@@ -244,7 +244,7 @@ TEST_CASE("every flipped byte of an archived segment is noticed") {
   const Result<Bytes> object = a.storage->get(key);
   REQUIRE_OK(object);
   const auto read_whole = [&]() -> Status {
-    auto view = target::open_archived_segment(a.storage, key, example_id(16));
+    auto view = target::open_archived_segment(a.storage, key, {example_id(16)});
     if (!view.ok()) return view.status();
     auto stream = (*view)->records({});
     if (!stream.ok()) return stream.status();
@@ -268,7 +268,7 @@ TEST_CASE("every flipped byte of an archived segment is noticed") {
     REQUIRE_FALSE(read_whole().ok());
   }
   REQUIRE_OK(a.storage->put(key, *object));
-  REQUIRE_CODE(target::open_archived_segment(a.storage, key, example_id(17)), damaged);
+  REQUIRE_CODE(target::open_archived_segment(a.storage, key, {example_id(17)}), damaged);
 }
 
 }  // namespace restante::test

@@ -14,14 +14,16 @@ struct Written {
   std::vector<target::SnapshotPlace> places;
 };
 
+target::SnapshotSite site() { return {example_id(16), std::string(kPrefix)}; }
+
 Written write(const std::vector<std::pair<std::string, std::vector<Operation>>>& accounts) {
   Written written{make_memory_storage(), {}};
   auto publication = written.storage->publication(kPrefix, "sessions_tmp/x/");
   REQUIRE_OK(publication);
   target::SnapshotObjects objects(**publication);
-  target::SnapshotWriter writer(objects, example_id(16), 3);
+  target::SnapshotWriter writer(objects, site(), 3);
   for (const auto& [id, operations] : accounts) {
-    writer.begin(id);
+    REQUIRE_OK(writer.begin(id));
     for (const Operation& operation : operations) REQUIRE_OK(writer.put(operation));
     Result<target::SnapshotPlace> place = writer.end();
     REQUIRE_OK(place);
@@ -34,7 +36,7 @@ Written write(const std::vector<std::pair<std::string, std::vector<Operation>>>&
 
 Result<std::vector<Operation>> read(const Written& written, std::size_t index, const std::string& account) {
   Result<std::unique_ptr<OpStream>> stream = target::read_snapshot(
-      written.storage, std::string(kPrefix), written.places[index], example_id(16), account);
+      written.storage, site(), written.places[index], account);
   if (!stream.ok()) return stream.status();
   std::vector<Operation> operations;
   Operation operation;
