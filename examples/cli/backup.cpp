@@ -175,7 +175,8 @@ void Backup::check(const restante::TimeZone&) {
 Exit Backup::run(Program& program) {
   watch_for_stop();
   // The background process runs in another directory.
-  target_ = target_.empty() ? program.config.targets.front() : std::filesystem::absolute(target_).string();
+  target_ =
+      target_.empty() ? program.config.targets.front().path : std::filesystem::absolute(target_).string();
   if (!background_)
     return run_session(program, [&](const std::string& label) { program.console.line(label); });
   const Started started =

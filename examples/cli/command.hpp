@@ -53,6 +53,7 @@ class Command {
 [[nodiscard]] std::unique_ptr<Command> make_watch();
 [[nodiscard]] std::unique_ptr<Command> make_export();
 [[nodiscard]] std::unique_ptr<Command> make_import();
+[[nodiscard]] std::unique_ptr<Command> make_keys();
 [[nodiscard]] std::unique_ptr<Command> make_redo_dump();
 [[nodiscard]] std::unique_ptr<Command> make_redo_verify();
 [[nodiscard]] std::unique_ptr<Command> make_redo_replay();

@@ -204,6 +204,24 @@ void check_apart(const Section& section, const char* key, const std::string& pat
       "name a directory outside of the store");
 }
 
+void read_keys(const Section& target, TargetConfig& one, const Config& config) {
+  for (const auto& [key, value] :
+       {std::pair("key_file", &one.key_file), {"passphrase_file", &one.passphrase_file}}) {
+    if (target.node(key) == nullptr) continue;
+    *value = target.path_of(*target.text(key), key);
+    check_apart(target, key, *value, config);
+    // Whoever has the target would have its key.
+    if (is_among_mailboxes(*value, one.path))
+      target.fail_at(*target.node(key),
+                     fmt::format("{} = \"{}\" is in the target", target.full(key), printable(*value)),
+                     "keep keys where the target is not");
+  }
+  if (!one.key_file.empty() && !one.passphrase_file.empty())
+    target.fail_at(*target.node("passphrase_file"), "a target has either a key file or a passphrase here",
+                   "remove one of the two; 'restante keys' adds others to the target");
+  one.authority = target.text("authority").value_or("");
+}
+
 void read_targets(const std::string& file, const Section& top, Config& config) {
   const toml::node* node = top.node("target");
   if (node == nullptr)
@@ -216,12 +234,15 @@ void read_targets(const std::string& file, const Section& top, Config& config) {
     top.fail_type(*node, "target", "a table, [target] or several [[target]]");
   for (const toml::table* table : tables) {
     const Section target(file, "target", *table);
-    target.allow_only({"path"});
-    const std::string path = target.path_of(target.required("path", "\"/var/backup/restante\""), "path");
-    if (std::find(config.targets.begin(), config.targets.end(), path) != config.targets.end())
-      target.fail_at(*target.node("path"), fmt::format("target {} is given twice", printable(path)), "");
-    check_apart(target, "path", path, config);
-    config.targets.push_back(path);
+    target.allow_only({"path", "key_file", "passphrase_file", "authority"});
+    TargetConfig one;
+    one.path = target.path_of(target.required("path", "\"/var/backup/restante\""), "path");
+    const auto is_same = [&](const TargetConfig& other) { return other.path == one.path; };
+    if (std::any_of(config.targets.begin(), config.targets.end(), is_same))
+      target.fail_at(*target.node("path"), fmt::format("target {} is given twice", printable(one.path)), "");
+    check_apart(target, "path", one.path, config);
+    read_keys(target, one, config);
+    config.targets.push_back(std::move(one));
   }
 }
 

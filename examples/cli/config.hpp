@@ -6,6 +6,17 @@
 
 namespace cli {
 
+/// A backup target, and what this machine holds of an encrypted one: a key file or a passphrase, or neither.
+struct TargetConfig {
+  std::string path;
+  std::string key_file;
+  std::string passphrase_file;
+  /// The target's authority, for a key that was added by its public keys alone.
+  std::string authority;
+
+  [[nodiscard]] bool has_key() const { return !key_file.empty() || !passphrase_file.empty(); }
+};
+
 struct Config {
   /// Where it was read from.
   std::string file;
@@ -21,7 +32,7 @@ struct Config {
     /// `<state>/redo` if it is not given.
     std::string path;
   } redo;
-  std::vector<std::string> targets;
+  std::vector<TargetConfig> targets;
   struct {
     /// mode = "auto-grouped": what 'backup' does by default.
     bool is_mode = false;

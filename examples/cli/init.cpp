@@ -42,6 +42,7 @@ std::optional<BackupTarget> existing_target(const Program& program, const std::s
                 "a target is a directory of its own"));
   BackupTarget::Options options;
   options.state_directory = program.config.state;
+  options.keys = keys_for(program, path);
   auto target = BackupTarget::open(require(restante::open_local_storage(path)), options);
   if (target.ok()) return std::move(target).value();
   if (target.status().code() == Code::not_found)
@@ -110,6 +111,7 @@ class Init final : public Command {
             const std::string& more = {});
   void make_targets(Program& program, std::vector<BackupTarget>& targets,
                     const std::vector<std::string>& missing);
+  void make_key_file(Program& program, const std::string& target);
   RedoLog make_log(Program& program, const std::vector<BackupTarget>& targets, const Id128& server);
 };
 
@@ -122,12 +124,23 @@ void Init::note(Program& program, const char* verb, const char* what, const std:
 void Init::make_targets(Program& program, std::vector<BackupTarget>& targets,
                         const std::vector<std::string>& missing) {
   for (const std::string& path : missing) {
+    make_key_file(program, path);
     make_directory(path);
     BackupTarget::CreateOptions options;
     options.state_directory = program.config.state;
+    options.keys = keys_for(program, path);
     targets.push_back(require(BackupTarget::create(require(restante::open_local_storage(path)), options)));
-    note(program, "made", "target", path);
+    note(program, "made", "target", path, options.keys.is_none() ? "" : ", encrypted");
   }
+}
+
+/// The key file of a target that is about to be made, if it is not there.
+void Init::make_key_file(Program& program, const std::string& target) {
+  const std::string path = keys_for(program, target).key_file;
+  if (path.empty() || fs::exists(path)) return;
+  make_directory(fs::path(path).parent_path().string());
+  require(restante::create_key_file(path).status());
+  note(program, "made", "key file", path, ": keep a copy elsewhere, without it nobody can read the target");
 }
 
 RedoLog Init::make_log(Program& program, const std::vector<BackupTarget>& targets, const Id128& server) {
@@ -162,7 +175,7 @@ Exit Init::run(Program& program) {
   std::vector<BackupTarget> targets;
   std::vector<std::string> missing;
   std::vector<std::string> present;
-  for (const std::string& path : program.config.targets) {
+  for (const auto& [path, key_file, passphrase_file, authority] : program.config.targets) {
     std::optional<BackupTarget> target = existing_target(program, path);
     (target ? present : missing).push_back(path);
     if (target) targets.push_back(*std::move(target));

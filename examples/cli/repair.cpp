@@ -115,7 +115,7 @@ restante::Repair Repair::repair(Program& program, BackupTarget& target, RepairOp
 
 Exit Repair::run(Program& program) {
   watch_for_stop();
-  BackupTarget target = open_target(program, target_.empty() ? program.config.targets.front() : target_);
+  BackupTarget target = open_target(program, target_.empty() ? program.config.targets.front().path : target_);
   const auto store = open_store(program);
   const restante::RedoLog log = open_log(program, "restante repair");
   const auto source = open_scanner(program, "restante repair", *store, log, {target});

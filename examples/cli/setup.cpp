@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 #include <utility>
 
@@ -110,6 +111,30 @@ restante::RedoLog open_log(const Program& program, const char* purpose) {
   fail(log.status());
 }
 
+std::string passphrase_in(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  if (!std::getline(file, line) && !file.eof())
+    fail(Status(restante::Code::io, fmt::format("cannot read the passphrase in {}", printable(path))));
+  if (line.ends_with('\r')) line.pop_back();
+  if (line.empty())
+    fail(Status(restante::Code::invalid_argument,
+                fmt::format("there is no passphrase in {}", printable(path)),
+                "write it in the file's first line"));
+  return line;
+}
+
+restante::KeyOptions keys_for(const Program& program, const std::string& path) {
+  restante::KeyOptions keys;
+  for (const TargetConfig& target : program.config.targets) {
+    if (target.path != path) continue;
+    keys.key_file = target.key_file;
+    keys.authority = target.authority;
+    if (!target.passphrase_file.empty()) keys.passphrase = passphrase_in(target.passphrase_file);
+  }
+  return keys;
+}
+
 BackupTarget open_target(const Program& program, const std::string& path, const Interruption* interruption) {
   auto storage = restante::open_local_storage(path);
   if (!storage.ok()) {
@@ -120,8 +145,12 @@ BackupTarget open_target(const Program& program, const std::string& path, const 
   if (interruption != nullptr) used = make_stoppable(std::move(used), *interruption);
   BackupTarget::Options options;
   options.state_directory = program.config.state;
+  options.keys = keys_for(program, path);
   auto target = BackupTarget::open(std::move(used), options);
   if (target.ok()) return std::move(target).value();
+  if (target.status().code() == restante::Code::permission && options.keys.is_none())
+    fail(with_hint(target.status(), fmt::format("name its key_file or passphrase_file in [target] of {}",
+                                                printable(program.config.file))));
   if (target.status().code() == restante::Code::not_found) fail(with_hint(target.status(), kInitHint));
   fail(target.status());
 }
@@ -132,8 +161,8 @@ std::vector<BackupTarget> open_targets(const Program& program, const std::string
   if (!path.empty()) {
     targets.push_back(open_target(program, path, interruption));
   } else {
-    for (const std::string& configured : program.config.targets)
-      targets.push_back(open_target(program, configured, interruption));
+    for (const TargetConfig& configured : program.config.targets)
+      targets.push_back(open_target(program, configured.path, interruption));
   }
   return targets;
 }

@@ -26,6 +26,10 @@ namespace cli {
 [[nodiscard]] restante::RedoLog open_log(const Program& program, const char* purpose);
 
 /// With an interruption, signals can end what reads the target; it must outlive the target then.
+/// The first line of a file, which must not be empty.
+[[nodiscard]] std::string passphrase_in(const std::string& path);
+/// What the configuration has for the target at `path`; no key for one that it does not list.
+[[nodiscard]] restante::KeyOptions keys_for(const Program& program, const std::string& path);
 [[nodiscard]] restante::BackupTarget open_target(const Program& program, const std::string& path,
                                                  const Interruption* interruption = nullptr);
 /// All of the configuration, or the one at `path` if it is not empty.

@@ -176,6 +176,9 @@ class BackupTarget {
   /// Who holds keys of the target, to be changed by whoever may; none if it is not encrypted. Open targets
   /// follow with the next session that begins.
   [[nodiscard]] std::optional<KeyRing> keys() const;
+  /// Of a holder's chain of sessions: its newest link, or that of the session `label`; for `KeyRing::remove`.
+  /// Zeros if it has made none. `not_found` if it has not made that session.
+  [[nodiscard]] Result<ChainHead> chain_head(std::uint32_t holder, std::string_view label = {}) const;
   /// The key of state digests in this target.
   [[nodiscard]] const DigestKey& digest_key() const noexcept;
 

@@ -48,6 +48,7 @@ Status Session::Impl::check_options() const {
   if (!options.log && options.kind != Kind::full)
     return Status(Code::invalid_argument, base::cat(name_of(options.kind), " session needs a redo log"),
                   "run a full session, or give the session the log of the server");
+  if (Status s = check_rights(); !s.ok()) return s;
   if (options.kind != Kind::auto_grouped) return {};
   if (!options.accounts.empty())
     return Status(Code::invalid_argument, "an auto-grouped session chooses its accounts itself",
@@ -57,11 +58,30 @@ Status Session::Impl::check_options() const {
   return {};
 }
 
+// Before the work, not behind it.
+Status Session::Impl::check_rights() const {
+  constexpr const char* kHint = "use another key, or have it given the right";
+  if (!target.sealer->can_sign(crypto::ObjectKind::session))
+    return Status(Code::permission, "the key that is here may not write to the target", kHint);
+  if (target.keys && options.log) {
+    const std::vector<KeyHolder> holders = target.keys->holders();
+    const KeyHolder& me = holders[target.keys->holder() - 1];
+    if (!me.server.is_none() && me.server != options.log->server())
+      return Status(Code::permission,
+                    base::cat("the key of '", base::escape(me.label), "' signs sessions of another server"),
+                    kHint);
+  }
+  if (options.kind == Kind::synthetic && !target.sealer->can_open(crypto::Audience::metadata))
+    return Status(Code::permission,
+                  "a synthetic session reads the target, which the key that is here may not", kHint);
+  return {};
+}
+
 Status Session::Impl::prepare() {
-  if (Status s = check_options(); !s.ok()) return s;
   // What is sealed for the keys of an old epoch can be read by holders that were removed since.
   if (target.keys)
     if (Status s = target.keys->refresh(); !s.ok()) return s;
+  if (Status s = check_options(); !s.ok()) return s;
   Result<std::vector<Account>> all =
       options.kind == Kind::synthetic ? accounts_to_fold() : accounts_of_store();
   if (!all.ok()) return all.status();

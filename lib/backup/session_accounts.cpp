@@ -231,7 +231,8 @@ void Session::Impl::settle_incremental(const Account& account, SessionAccount& e
 
 // Accounts of earlier sessions that the store does not list any more: their end must be in the log too.
 void Session::Impl::note_vanished_accounts() {
-  if (!options.log) return;
+  // Whoever may not read names does not know whom to ask for.
+  if (!options.log || !target.sealer->can_open(crypto::Audience::metadata)) return;
   for (const std::string& id : known_accounts) {
     const bool listed =
         std::any_of(accounts.begin(), accounts.end(), [&](const Account& a) { return a.id == id; });

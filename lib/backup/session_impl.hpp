@@ -94,6 +94,7 @@ struct Session::Impl {
 
   [[nodiscard]] Status prepare();
   [[nodiscard]] Status check_options() const;
+  [[nodiscard]] Status check_rights() const;
   [[nodiscard]] Result<std::vector<Account>> accounts_of_store() const;
   [[nodiscard]] Result<std::vector<Account>> accounts_to_fold();
   [[nodiscard]] Result<std::vector<Account>> choose(std::vector<Account> all) const;
@@ -118,6 +119,7 @@ struct Session::Impl {
   using Line = std::map<Id128, Lsn>;
   [[nodiscard]] Line line_of_log(const redo::SegmentViews& archived) const;
   [[nodiscard]] Result<Lsn> beginning_of_log(const redo::SegmentViews& archived, const Line& line) const;
+  [[nodiscard]] std::map<std::string, std::string> closed_names() const;
   [[nodiscard]] Status find_fulls();
   [[nodiscard]] Status back_up_accounts();
   void choose_group();

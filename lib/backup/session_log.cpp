@@ -146,8 +146,7 @@ Status Session::Impl::find_gap(const redo::SegmentViews& views) const {
   if (newest == 0 || oldest.sequence <= newest + 1) return {};
   // A segment without records, which a crash leaves, may have gone before anybody archived it.
   const std::string newest_key = target::segment_key(oldest.log, oldest.incarnation, newest);
-  const auto last =
-      target::open_archived_segment(target.storage, newest_key, target::archive_site(target));
+  const auto last = target::open_archived_segment(target.storage, newest_key, target::archive_site(target));
   if (last.ok() && (*last)->last_lsn() + 1 >= oldest.first_lsn) return {};
   return Status(Code::damaged,
                 base::cat("segments ", newest + 1, " to ", oldest.sequence - 1,
@@ -194,6 +193,14 @@ Result<Lsn> Session::Impl::beginning_of_log(const redo::SegmentViews& archived, 
   return beginning;
 }
 
+// What sessions call the accounts of the store for a server that may not read names: to the ids.
+std::map<std::string, std::string> Session::Impl::closed_names() const {
+  std::map<std::string, std::string> names;
+  if (target.sealer->can_open(crypto::Audience::metadata)) return names;
+  for (const Account& account : accounts) names[target::closed_name(*target.sealer, account.id)] = account.id;
+  return names;
+}
+
 // A full counts only if this log goes on from it; one of a log that was lost and not continued does not, nor
 // one before a segment that nobody can read any more.
 Status Session::Impl::find_fulls() {
@@ -215,14 +222,17 @@ Status Session::Impl::find_fulls() {
     if (!found.ok()) return found.status();
     beginning = *found;
   }
+  const std::map<std::string, std::string> closed = closed_names();
   for (const target::RecordPointer& session : *sessions) {
     const auto limit = line.find(session->info.position.incarnation);
     if (options.log && limit == line.end()) continue;
     for (const SessionAccount& account : session->info.accounts) {
       if (!account.full || account.status != AccountStatus::completed) continue;
-      known_accounts.insert(account.id);
+      const auto open_name = closed.find(account.id);
+      const std::string& id = open_name == closed.end() ? account.id : open_name->second;
+      known_accounts.insert(id);
       if (!options.log || (account.consistent_at + 1 >= beginning && account.consistent_at <= limit->second))
-        with_full[account.id] = session->info.began;
+        with_full[id] = session->info.began;
     }
   }
   if (options.kind != Kind::full && with_full.size() < known_accounts.size())

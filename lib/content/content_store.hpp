@@ -152,9 +152,9 @@ class ContentStore : public ContentOpener {
 
   // The ids of the lists that the storage has now.
   [[nodiscard]] virtual Result<std::vector<Id128>> lists() = 0;
-  // Publishes a list of packs that nothing reaches from `references`, ids of contents, rewriting packs of which little is
-  // used. `damaged`, `unsupported`, `not_found`: something that may be needed cannot be read, so that nobody
-  // knows what else is; nothing was listed.
+  // Publishes a list of packs that nothing reaches from `references`, ids of contents, rewriting packs of
+  // which little is used. `damaged`, `unsupported`, `not_found`: something that may be needed cannot be read,
+  // so that nobody knows what else is; nothing was listed.
   [[nodiscard]] virtual Result<Collection> mark(DigestSet& references) = 0;
   // Removes the packs of these lists that nothing reaches from `references`. Every writer that may yet be
   // referred to must know the lists, and `references` must have been collected after that was found.
@@ -163,8 +163,8 @@ class ContentStore : public ContentOpener {
   // Refreshes, and says what a writer that is made now knows. To be taken after the writer's session became
   // visible to others.
   [[nodiscard]] virtual Result<Lease> lease() = 0;
-  // For whoever is about to publish: whether all of `contents`, by their SHA-256, is there. Nothing is read if no pack has gone
-  // and no list has come since the lease was taken. `not_durable` names what is gone.
+  // For whoever is about to publish: whether all of `contents`, by their SHA-256, is there. Nothing is read
+  // if no pack has gone and no list has come since the lease was taken. `not_durable` names what is gone.
   [[nodiscard]] virtual Status check_lease(const Lease& lease, const std::set<Digest>& contents) = 0;
 
   // Structure of every pack; of those that `extent` chooses every frame, and the digest of every content that

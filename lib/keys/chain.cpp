@@ -136,8 +136,7 @@ Result<Chain> read_chain(Storage& storage, const crypto::ObjectSealer& sealer, c
   if (Status s = extend_chain(storage, sealer, target, holder, chain); !s.ok()) return s;
   const std::uint64_t count = chain.links.size();
   const bool known =
-      remembered.number == 0 ||
-      (remembered.number == count && chain.head == remembered) ||
+      remembered.number == 0 || (remembered.number == count && chain.head == remembered) ||
       (remembered.number < count && chain.links[remembered.number].previous == remembered.digest);
   if (!known)
     return Status(

@@ -638,7 +638,8 @@ class LiveSealer final : public crypto::ObjectSealer {
                                                      crypto::Audience audience) const override {
     return ring_->sealer_now()->begin(place, audience);
   }
-  Result<std::unique_ptr<crypto::BlockOpener>> open(const crypto::ObjectPlace& place, crypto::Audience audience,
+  Result<std::unique_ptr<crypto::BlockOpener>> open(const crypto::ObjectPlace& place,
+                                                    crypto::Audience audience,
                                                     ByteView envelope) const override {
     return ring_->sealer_now()->open(place, audience, envelope);
   }

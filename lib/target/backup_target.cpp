@@ -37,8 +37,8 @@ Result<std::optional<KeyRing>> open_keys(const std::shared_ptr<Storage>& storage
 }
 
 Status use_keys(const KeyRing& ring, const BackupTarget::Options& options, BackupTarget::Impl& impl) {
-  Result<std::unique_ptr<target::SessionVouchers>> vouchers = target::SessionVouchers::open(
-      impl.storage, ring, impl.id, *options.clock, options.state_directory);
+  Result<std::unique_ptr<target::SessionVouchers>> vouchers =
+      target::SessionVouchers::open(impl.storage, ring, impl.id, *options.clock, options.state_directory);
   if (!vouchers.ok()) return vouchers.status();
   impl.vouchers = *std::move(vouchers);
   const crypto::Key256 digest_key = KeyAccess::digest_key(ring);
@@ -134,6 +134,9 @@ Result<BackupTarget> BackupTarget::open(std::unique_ptr<Storage> storage, const 
 Id128 BackupTarget::id() const noexcept { return impl_->id; }
 std::string BackupTarget::describe() const { return impl_->storage->describe(); }
 std::optional<KeyRing> BackupTarget::keys() const { return impl_->keys; }
+Result<ChainHead> BackupTarget::chain_head(std::uint32_t holder, std::string_view label) const {
+  return impl_->vouchers ? impl_->vouchers->head_of(holder, label) : ChainHead{};
+}
 const DigestKey& BackupTarget::digest_key() const noexcept { return impl_->digest_key; }
 
 Result<std::vector<SegmentInfo>> BackupTarget::archived_segments() const {

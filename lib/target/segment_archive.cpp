@@ -247,8 +247,8 @@ class ArchiveBuilder {
     index_.records_digest = digest_.finish();
     const Bytes raw = encode_index(index_);
     Bytes stored;
-    const Status sealed = blocks_->seal(kIndexBlock, crypto::Last::yes, {},
-                                        content::compress(raw, level_), stored);
+    const Status sealed =
+        blocks_->seal(kIndexBlock, crypto::Last::yes, {}, content::compress(raw, level_), stored);
     if (!sealed.ok()) return sealed;
     const std::uint64_t offset = object_.size();
     base::ByteWriter out(object_);
@@ -311,8 +311,8 @@ class ArchiveBuilder {
     Bytes plain;
     base::ByteWriter list(plain);
     for (const Digest& id : ids) list.raw(id);
-    const Result<Bytes> sealed = site_.sealer.seal_whole({crypto::ObjectKind::references, key_},
-                                                         crypto::Audience::references, plain);
+    const Result<Bytes> sealed =
+        site_.sealer.seal_whole({crypto::ObjectKind::references, key_}, crypto::Audience::references, plain);
     if (!sealed.ok()) return sealed.status();
     Vouch vouch;
     vouch.last_lsn = index_.frames.empty() ? first_lsn_ - 1 : index_.frames.back().last_lsn;
@@ -322,8 +322,7 @@ class ArchiveBuilder {
     base::ByteWriter out(object_);
     out.raw(*sealed);
     out.raw(statement_of(vouch));
-    const Digest digest =
-        signed_digest(header_, blocks_->envelope(), ByteView(object_).subspan(index_at));
+    const Digest digest = signed_digest(header_, blocks_->envelope(), ByteView(object_).subspan(index_at));
     const Result<crypto::SignatureOf> signature =
         site_.sealer.sign({crypto::ObjectKind::segment, key_}, digest);
     if (!signature.ok()) return signature.status();
@@ -588,8 +587,8 @@ Status copy_records(const redo::SegmentView& view, const redo::SegmentViews& all
 Result<std::set<Digest>> ids_of(const redo::SegmentView& view, const crypto::ObjectSealer& sealer) {
   std::set<Digest> ids;
   const auto add = [&](const ContentRef& content) { ids.insert(sealer.content_id(content.digest)); };
-  Status read = each_archived_record(
-      view, [&](const Record&, const std::optional<redo::PieceBody>& piece) -> Status {
+  Status read =
+      each_archived_record(view, [&](const Record&, const std::optional<redo::PieceBody>& piece) -> Status {
         if (piece && piece->last) add(piece->content);
         return {};
       });
@@ -622,7 +621,6 @@ std::string segment_key(const Id128& log, const Id128& incarnation, std::uint64_
 std::string segment_key(const SegmentHeader& header) {
   return segment_key(header.log, header.incarnation, header.sequence);
 }
-
 
 Status archive_segment(const redo::SegmentView& view, const redo::SegmentViews& all,
                        const ArchiveInto& into) {
@@ -770,12 +768,13 @@ class ArchiveOpening {
   }
 
   [[nodiscard]] Status check_signature(const crypto::ObjectPlace& place) const {
-    const Digest digest = signed_digest(header_bytes_, envelope_,
-                                        ByteView(end_).first(end_.size() - crypto::kSignatureBytes));
+    const Digest digest =
+        signed_digest(header_bytes_, envelope_, ByteView(end_).first(end_.size() - crypto::kSignatureBytes));
     const Result<crypto::Signer> signer = site_.sealer.verify(place, digest, vouch_.signature);
     if (!signer.ok()) return signer.status();
     if (!signer->server.is_none() && signer->server != header_.server)
-      return damaged(key_, base::cat("signed by '", base::escape(signer->label), "', which is another server"));
+      return damaged(key_,
+                     base::cat("signed by '", base::escape(signer->label), "', which is another server"));
     return {};
   }
 
@@ -856,8 +855,8 @@ Result<std::vector<std::string>> accounts_in(const redo::SegmentView& view) {
 Status check_same_records(const redo::SegmentView& of_log, const redo::SegmentView& archived,
                           const crypto::ObjectSealer& sealer, std::string_view key) {
   crypto::Sha256 digest;
-  const Status read =
-      each_archived_record(of_log, [&](const Record& record, const std::optional<redo::PieceBody>&) -> Status {
+  const Status read = each_archived_record(
+      of_log, [&](const Record& record, const std::optional<redo::PieceBody>&) -> Status {
         Bytes raw;
         append_raw(record, raw);
         digest.update(raw);

@@ -167,8 +167,8 @@ Status put_content_ids(const BackupTarget::Impl& target, const std::set<Digest>&
   base::ByteWriter writer(plain);
   for (const Digest& id : ids) writer.raw(id);
   const std::string key = session_prefix(record.info.label) + std::string(kContentIdsFile);
-  const Result<Bytes> stored = target.sealer->seal_whole({crypto::ObjectKind::references, key},
-                                                         crypto::Audience::references, plain);
+  const Result<Bytes> stored =
+      target.sealer->seal_whole({crypto::ObjectKind::references, key}, crypto::Audience::references, plain);
   if (!stored.ok()) return stored.status();
   record.contents = ids.size();
   record.contents_digest = crypto::sha256(*stored);
@@ -187,13 +187,12 @@ Status publish_session(BackupTarget::Impl& target, const SessionRecord& record, 
 Result<std::vector<Digest>> read_content_ids(BackupTarget::Impl& target, const SessionRecord& record) {
   const std::string key = session_prefix(record.info.label) + std::string(kContentIdsFile);
   const std::size_t around = target.sealer->encrypts() ? crypto::kEnvelopeBytes + crypto::kSealBytes : 0;
-  const Result<Bytes> bytes =
-      target.storage->get_range(key, 0, record.contents * sizeof(Digest) + around);
+  const Result<Bytes> bytes = target.storage->get_range(key, 0, record.contents * sizeof(Digest) + around);
   if (!bytes.ok()) return bytes.status();
   if (crypto::sha256(*bytes) != record.contents_digest)
     return Status(Code::damaged, base::cat(key, ": its bytes are not what was written (SHA-256 differs)"));
-  const Result<Bytes> plain = target.sealer->open_whole({crypto::ObjectKind::references, key},
-                                                        crypto::Audience::references, *bytes);
+  const Result<Bytes> plain =
+      target.sealer->open_whole({crypto::ObjectKind::references, key}, crypto::Audience::references, *bytes);
   if (!plain.ok()) return plain.status();
   std::vector<Digest> digests(record.contents);
   base::ByteReader reader(*plain);
@@ -375,7 +374,8 @@ namespace target {
 Result<bool> rewrite_accounts(BackupTarget::Impl& target) {
   // Derived from names: whoever cannot read them leaves it to those who can.
   if (!target.sealer->can_open(crypto::Audience::metadata)) return false;
-  const XmlPlace place{{crypto::ObjectKind::accounts, kAccountsKey}, crypto::Audience::metadata, *target.sealer};
+  const XmlPlace place{
+      {crypto::ObjectKind::accounts, kAccountsKey}, crypto::Audience::metadata, *target.sealer};
   bool changed = false;
   // Whoever puts it looks once more: of several that do so at once, the last has seen every session.
   for (;;) {

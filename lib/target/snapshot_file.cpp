@@ -16,8 +16,8 @@ constexpr std::size_t kKeyIdOffset = 12;
 constexpr std::size_t kFrameHeaderBytes = 12;
 constexpr std::size_t kEndFrameBytes = 40;
 
-// The head of a section. In a target with keys the account's id is not in it, but in what its frames are bound
-// to.
+// The head of a section. In a target with keys the account's id is not in it, but in what its frames are
+// bound to.
 struct Section {
   Section(const SnapshotSite& site, const Id128& key_id, std::string_view account_id) {
     const bool is_sealed = site.sealer.encrypts();

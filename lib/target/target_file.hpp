@@ -11,8 +11,8 @@ namespace restante::target {
 struct TargetFile {
   Id128 id;
   Time created;
-  // Of a target with keys: their authority, 64 hexadecimal digits. Such a target's key of state digests is not
-  // in this file.
+  // Of a target with keys: their authority, 64 hexadecimal digits. Such a target's key of state digests is
+  // not in this file.
   std::string authority;
   DigestKey digest_key;
   int compression_level = 3;

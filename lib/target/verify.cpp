@@ -106,8 +106,18 @@ class Verifier {
                     record.status().message(), {"the whole session"});
     if (const Result<std::vector<Digest>> ids = target::read_content_ids(target_, **record); !ids.ok())
       damage(target::session_prefix(label) + std::string(target::kContentIdsFile), ids.status().message());
+    if ((*record)->server_data) check_server_data(**record);
     for (const SessionAccount& account : (*record)->info.accounts)
       if (account.full) check_snapshot(**record, account);
+  }
+
+  void check_server_data(const target::SessionRecord& record) {
+    SessionAccount server;
+    server.id = server.address = std::string(kServerAccount);
+    const Status read = read_snapshot(record, server, *record.server_data);
+    if (!read.ok())
+      damage(target::session_prefix(record.info.label), read.message(),
+             {base::cat("the server's own data in session ", record.info.label)});
   }
 
   void check_snapshot(const target::SessionRecord& record, const SessionAccount& account) {
@@ -128,8 +138,13 @@ class Verifier {
   [[nodiscard]] Status read_account(const target::SessionRecord& record, const SessionAccount& account) {
     const auto place = record.snapshots.find(account.id);
     if (place == record.snapshots.end()) return Status(Code::damaged, "session.xml names no snapshot");
+    return read_snapshot(record, account, place->second);
+  }
+
+  [[nodiscard]] Status read_snapshot(const target::SessionRecord& record, const SessionAccount& account,
+                                     const target::SnapshotPlace& place) {
     Result<std::unique_ptr<OpStream>> stream = target::read_snapshot(
-        target_.storage, target::snapshot_site(target_, record.info.label), place->second, account.id);
+        target_.storage, target::snapshot_site(target_, record.info.label), place, account.id);
     if (!stream.ok()) return stream.status();
     StateDigester digester(target_.digest_key, account.fields);
     std::vector<std::string> costs;
@@ -145,7 +160,8 @@ class Verifier {
     if (missing > 0)
       damage(base::cat(target::session_prefix(record.info.label), " account ", base::escape(account.address)),
              base::cat(missing, " contents cannot be read"), std::move(costs));
-    if (digester.account_digest() == account.digest) return {};
+    // Of the server's own data there is none.
+    if (!account.full || digester.account_digest() == account.digest) return {};
     return Status(Code::damaged, "the state digest differs from the one of the backup");
   }
 

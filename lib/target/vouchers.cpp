@@ -69,7 +69,8 @@ Result<keys::RememberedHeads> SessionVouchers::load_heads() const {
 Status SessionVouchers::check_heads() const {
   const ChainHead& keys = seen_.keys;
   const keys::Ledger ledger = KeyAccess::ledger(ring_);
-  if (keys.number != 0 && (keys.number > ledger.head().number || ledger.digest_of(keys.number) != keys.digest))
+  if (keys.number != 0 &&
+      (keys.number > ledger.head().number || ledger.digest_of(keys.number) != keys.digest))
     return rolled_back(keys::entry_key(keys.number));
   for (const auto& [holder, head] : seen_.chains) {
     const std::string key = keys::link_key(holder, head.number);
@@ -114,8 +115,8 @@ Status SessionVouchers::check_found(const Found& found, const Id128& server, std
     return Status(Code::damaged, base::cat("session ", label, " was made by '", who,
                                            "', whose key was removed, and which is not trusted so far"));
   if (!holder.info.server.is_none() && holder.info.server != server)
-    return Status(Code::damaged, base::cat("session ", label, " was made by '", who,
-                                           "' in the name of another server"));
+    return Status(Code::damaged,
+                  base::cat("session ", label, " was made by '", who, "' in the name of another server"));
   ChainHead& seen = seen_.chains[found.holder];
   if (seen.number < found.number) {
     seen = {found.number, digest_of_link(chain, found.number)};
@@ -135,7 +136,8 @@ Status SessionVouchers::check(std::string_view label, const Id128& server, ByteV
   if (found != nullptr) return check_found(*found, server, label);
   for (const auto& [holder, state] : chains_)
     if (!state.failure.ok()) return state.failure;
-  return Status(Code::damaged, base::cat("session ", label, ": no server of this target made this session.xml"));
+  return Status(Code::damaged,
+                base::cat("session ", label, ": no server of this target made this session.xml"));
 }
 
 Status SessionVouchers::announce(std::string_view label, ByteView file) {
@@ -154,6 +156,19 @@ Status SessionVouchers::announce(std::string_view label, ByteView file) {
     put = keys::append_link(*storage_, *sealer_, mine.chain.head, link).status();
   }
   return put;
+}
+
+Result<ChainHead> SessionVouchers::head_of(std::uint32_t holder, std::string_view label) {
+  const std::scoped_lock lock(mutex_);
+  if (Status s = read_chains(); !s.ok()) return s;
+  const auto state = chains_.find(holder);
+  if (state == chains_.end()) return ChainHead{};
+  if (!state->second.failure.ok()) return state->second.failure;
+  const keys::Chain& chain = state->second.chain;
+  if (label.empty()) return chain.head;
+  for (const keys::ChainLink& link : chain.links)
+    if (link.label == label) return ChainHead{link.number, digest_of_link(chain, link.number)};
+  return Status(Code::not_found, base::cat("holder ", holder, " has not made session ", label));
 }
 
 Status SessionVouchers::remember() {

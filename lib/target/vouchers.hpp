@@ -31,6 +31,8 @@ class SessionVouchers {
   [[nodiscard]] Status check(std::string_view label, const Id128& server, ByteView file);
   // Puts the link of a session that is about to be published. `permission` without the right to write.
   [[nodiscard]] Status announce(std::string_view label, ByteView file);
+  // See BackupTarget::chain_head.
+  [[nodiscard]] Result<ChainHead> head_of(std::uint32_t holder, std::string_view label);
   // Keeps in the state directory what was seen: of sessions that were published, whose links are durable.
   [[nodiscard]] Status remember();
 

@@ -82,7 +82,8 @@ class Frames {
     fields.u32(static_cast<std::uint32_t>(stored.size()));
     base::ByteWriter out(bytes_);
     out.raw(ByteView(place).subspan(8));
-    out.u32(base::crc32c(stored, base::crc32c(place, base::crc32c(ByteView(header()).first(header().size() - 4)))));
+    out.u32(base::crc32c(stored,
+                         base::crc32c(place, base::crc32c(ByteView(header()).first(header().size() - 4)))));
     out.raw(stored);
   }
   [[nodiscard]] Bytes take() { return std::move(bytes_); }

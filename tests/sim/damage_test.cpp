@@ -130,18 +130,25 @@ TEST_CASE("a damaged archived segment that the log still has is archived again")
   REQUIRE(segments.size() >= 2);
   const Bytes first = *f.memory->get(segments[0]);
   const auto kind = GENERATE(Session::Kind::full, Session::Kind::incremental);
+  const auto require_mended = [&] {
+    const Result<Bytes> now = f.memory->get(segments[0]);
+    REQUIRE_OK(now);
+    REQUIRE(now->size() == first.size());
+    if (!runs_encrypted()) REQUIRE(*now == first);  // else it is sealed anew
+    require_whole(f);
+  };
   // Header, frames, index and footer, and an object that ends before it begins.
   for (const std::size_t at : {std::size_t{3}, first.size() / 2, first.size() - 2}) {
     flip(*f.memory, segments[0], at);
     const SessionInfo info = back_up(f, kind, warnings, keep);
     REQUIRE(info.status == SessionStatus::completed);
     REQUIRE(warnings.name(segments[0]));
-    REQUIRE(*f.memory->get(segments[0]) == first);
+    require_mended();
     warnings.all.clear();
   }
   REQUIRE_OK(f.memory->put(segments[0], {}));
   REQUIRE(back_up(f, kind, warnings, keep).status == SessionStatus::completed);
-  REQUIRE(*f.memory->get(segments[0]) == first);
+  require_mended();
   require_whole(f);
   REQUIRE(restored(f) == "one two");
 }

@@ -226,6 +226,7 @@ TEST_CASE("a synthetic full equals a real one at the same state, byte for byte",
       REQUIRE(folded.accounts[i].messages == read.accounts[i].messages);
       REQUIRE(folded.accounts[i].bytes == read.accounts[i].bytes);
     }
+    if (runs_encrypted()) continue;  // each is sealed with keys of its own
     const bool same = snapshots_of(*world.memory, folded.label) == snapshots_of(*world.memory, read.label);
     REQUIRE(same);
     const bool same_ids = world.memory->get("sessions/" + folded.label + "/content.ids").value() ==

@@ -1,6 +1,6 @@
 #pragma once
-// How the tests open targets. With RESTANTE_TEST_ENCRYPTED=1 each test runs on targets with keys: whatever holds
-// for a target must hold for an encrypted one.
+// How the tests open targets. With RESTANTE_TEST_ENCRYPTED=1 each test runs on targets with keys: whatever
+// holds for a target must hold for an encrypted one.
 
 #include <restante/backup_target.hpp>
 
@@ -25,7 +25,8 @@ inline KeyOptions keys_of(const ScratchDir& scratch) {
 
 /// `state` is a name in the scratch directory.
 template <class Options = BackupTarget::Options>
-[[nodiscard]] Options target_options(const ScratchDir& scratch, const std::string& state, const Clock& clock) {
+[[nodiscard]] Options target_options(const ScratchDir& scratch, const std::string& state,
+                                     const Clock& clock) {
   Options options;
   options.state_directory = scratch.file(state);
   options.clock = &clock;

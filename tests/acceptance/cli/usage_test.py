@@ -9,7 +9,7 @@ import subprocess
 from support import Run, Skipped, contains, equal, fails_clearly, main
 
 COMMANDS = ["init", "backup", "restore", "query", "abort", "delete", "verify", "copy", "rebuild", "repair", "scan"]
-COMMANDS += ["watch", "export", "import"]
+COMMANDS += ["watch", "export", "import", "keys"]
 COMMANDS += ["redo dump", "redo verify", "redo replay", "redo stat"]
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 

@@ -35,8 +35,8 @@ Written write(const std::vector<std::pair<std::string, std::vector<Operation>>>&
 }
 
 Result<std::vector<Operation>> read(const Written& written, std::size_t index, const std::string& account) {
-  Result<std::unique_ptr<OpStream>> stream = target::read_snapshot(
-      written.storage, site(), written.places[index], account);
+  Result<std::unique_ptr<OpStream>> stream =
+      target::read_snapshot(written.storage, site(), written.places[index], account);
   if (!stream.ok()) return stream.status();
   std::vector<Operation> operations;
   Operation operation;
