@@ -1598,7 +1598,7 @@ def read_snapshot(section, target_id, account_id):
     require(cursor.take(16) == target_id, "a snapshot of another target")
     require(cursor.counted() == account_id, "a snapshot of another account")
     require(crc32c(section[: cursor.at]) == cursor.unpack("I")[0], "header of a snapshot is damaged")
-    header_crc = crc32c(section[: cursor.at])
+    header_crc = crc32c(section[: cursor.at - 4])
     operations, sha256 = [], hashlib.sha256()
     for number in range(1 << 32):
         raw_length, stored_length, crc = cursor.unpack("III")
@@ -1630,7 +1630,7 @@ class ArchivedSegment:
         self.header = parse_segment_header(cursor.counted())
         require(crc32c(data[: cursor.at]) == cursor.unpack("I")[0], "header of an archived segment is damaged")
         require(cursor.at == length, "length of the header is wrong")
-        self._header_crc = crc32c(data[:length])
+        self._header_crc = crc32c(data[: length - 4])
         index = self._read_index(data)
         self._read_records(data, index)
 
