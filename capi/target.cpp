@@ -83,6 +83,9 @@ Status options_from_c(const restante_target_options* given, BackupTarget::Create
   if (Status wrong = read_struct(given, "restante_target_options", options); !wrong.ok()) return wrong;
   if (options.compression_level != 0) out.compression_level = options.compression_level;
   if (options.state_directory != nullptr) out.state_directory = options.state_directory;
+  out.keys.key_file = text_or_empty(options.key_file);
+  out.keys.passphrase = text_or_empty(options.passphrase);
+  out.keys.authority = text_or_empty(options.authority);
   return {};
 }
 

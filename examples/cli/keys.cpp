@@ -60,8 +60,8 @@ class Keys final : public Command {
  public:
   Manual manual() const override {
     return {"keys", "shows and changes who holds keys of an encrypted target",
-            "[--add NAME --rights RIGHTS --key-file FILE | --passphrase-file FILE | --public-keys TEXT]\n"
-            "[--remove NUMBER [--trust-until LABEL | --distrust]] [--rotate] [--create FILE]\n[--target PATH]",
+            "[--add NAME --rights RIGHTS [--this-server]\n  --key-file FILE | --passphrase-file FILE | --public-keys TEXT]\n"
+            "[--remove NUMBER [--trust-until LABEL | --distrust]] [--rotate]\n[--create FILE] [--target PATH]",
             "Without an option it lists the holders. A holder has a key file or a passphrase, and rights: "
             "'write' to back up, 'read' to restore, 'remove' to delete old sessions, 'manage' for all of these "
             "and to change who holds keys, which needs it.\n"

@@ -28,6 +28,14 @@ typedef struct restante_target_options {
    * target is made below it. NULL: "/var/lib/restante".
    */
   const char *state_directory;
+  /**
+   * What this process holds of an encrypted target: a key file, or a passphrase; NULL for neither. A target is
+   * encrypted if it is created with one; opening it needs one, and one that is not encrypted is refused with
+   * one. `authority` is needed with a key that was added by its public keys alone; else NULL.
+   */
+  const char *key_file;
+  const char *passphrase;
+  const char *authority;
 } restante_target_options;
 
 /**
@@ -36,7 +44,12 @@ typedef struct restante_target_options {
  */
 RESTANTE_API int32_t restante_target_create(const char *directory, const restante_target_options *options,
                                             restante_target **out_target, restante_error **out_error);
-/** RESTANTE_ERROR_NOT_FOUND where there is none, RESTANTE_ERROR_UNSUPPORTED for one of a newer format. */
+/**
+ * RESTANTE_ERROR_NOT_FOUND where there is none, RESTANTE_ERROR_UNSUPPORTED for one of a newer format,
+ * RESTANTE_ERROR_PERMISSION for an encrypted one without a key or with one that was removed,
+ * RESTANTE_ERROR_INVALID_ARGUMENT with a wrong one, RESTANTE_ERROR_DIVERGED if it was rolled back behind what
+ * this machine has seen.
+ */
 RESTANTE_API int32_t restante_target_open(const char *directory, const restante_target_options *options,
                                           restante_target **out_target, restante_error **out_error);
 /** Sessions that were begun on it keep what they need. */

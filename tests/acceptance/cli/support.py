@@ -71,6 +71,8 @@ class Site:
                 "[target]\n"
                 f'path = "{self.target}"\n'
             )
+            if os.environ.get("RESTANTE_TEST_ENCRYPTED"):
+                text += f'key_file = "{self.path}/target.key"\n'
         self.config.write_text(text)
 
     # --- the program ---------------------------------------------------------------------------------
