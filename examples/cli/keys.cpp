@@ -59,37 +59,43 @@ std::string_view kind_of(const KeyHolder& holder) {
 class Keys final : public Command {
  public:
   Manual manual() const override {
-    return {"keys", "shows and changes who holds keys of an encrypted target",
-            "[--add NAME --rights RIGHTS [--this-server]\n  --key-file FILE | --passphrase-file FILE | --public-keys TEXT]\n"
-            "[--remove NUMBER [--trust-until LABEL | --distrust]] [--rotate]\n[--create FILE] [--target PATH]",
-            "Without an option it lists the holders. A holder has a key file or a passphrase, and rights: "
-            "'write' to back up, 'read' to restore, 'remove' to delete old sessions, 'manage' for all of these "
-            "and to change who holds keys, which needs it.\n"
-            "A target is encrypted when 'restante init' makes it and the configuration names a key_file or a "
-            "passphrase_file for it; that holder may manage. Nothing is rewritten when holders come and go: a "
-            "new one reads what its rights allow, old sessions too. Removing one makes new keys, which it does "
-            "not get, as --rotate does; what it could read before it may have copied. Of a server that was broken "
-            "into, say with --trust-until which of its sessions was the last good one.\n"
-            "--create makes a key file and prints its public keys; --add with these lets a key be added that "
-            "never leaves its machine. That machine's configuration then needs the target's 'authority', "
-            "which the list shows. Losing all keys that may manage and read is losing the target.",
-            "restante keys\n"
-            "restante keys --create /etc/restante/reader.key\n"
-            "restante keys --add reader --rights read --key-file /etc/restante/reader.key\n"
-            "restante keys --remove 2"};
+    return {
+        "keys", "shows and changes who holds keys of an encrypted target",
+        "[--add NAME --rights RIGHTS [--this-server]\n  --key-file FILE | --passphrase-file FILE | "
+        "--public-keys TEXT]\n"
+        "[--remove NUMBER [--trust-until LABEL | --distrust]] [--rotate]\n[--create FILE] [--target PATH]",
+        "Without an option it lists the holders. A holder has a key file or a passphrase, and rights: "
+        "'write' to back up, 'read' to restore, 'remove' to delete old sessions, 'manage' for all of these "
+        "and to change who holds keys, which needs it.\n"
+        "A target is encrypted when 'restante init' makes it and the configuration names a key_file or a "
+        "passphrase_file for it; that holder may manage. Nothing is rewritten when holders come and go: a "
+        "new one reads what its rights allow, old sessions too. Removing one makes new keys, which it does "
+        "not get, as --rotate does; what it could read before it may have copied. Of a server that was "
+        "broken "
+        "into, say with --trust-until which of its sessions was the last good one.\n"
+        "--create makes a key file and prints its public keys; --add with these lets a key be added that "
+        "never leaves its machine. That machine's configuration then needs the target's 'authority', "
+        "which the list shows. Losing all keys that may manage and read is losing the target.",
+        "restante keys\n"
+        "restante keys --create /etc/restante/reader.key\n"
+        "restante keys --add reader --rights read --key-file /etc/restante/reader.key\n"
+        "restante keys --remove 2"};
   }
 
   void declare(CLI::App& app) override {
     app.add_option("--add", add_.label, "Add a holder of this name; it is not secret.")->type_name("NAME");
-    app.add_option("--rights", rights_, "What it may: write, read, remove, manage, none; several with commas.")
+    app.add_option("--rights", rights_,
+                   "What it may: write, read, remove, manage, none; several with commas.")
         ->type_name("RIGHTS");
     app.add_option("--key-file", add_.key_file, "Its key file, which --create made.")->type_name("FILE");
     app.add_option("--passphrase-file", passphrase_file_, "Its passphrase: the first line of this file.")
         ->type_name("FILE");
-    app.add_option("--public-keys", add_.public_keys, "What --create printed, where its key file is elsewhere.")
+    app.add_option("--public-keys", add_.public_keys,
+                   "What --create printed, where its key file is elsewhere.")
         ->type_name("TEXT");
     app.add_flag("--this-server", is_this_server_, "With --add: it signs sessions of this server only.");
-    remove_option_ = app.add_option("--remove", remove_, "Remove the holder with this number.")->type_name("NUMBER");
+    remove_option_ =
+        app.add_option("--remove", remove_, "Remove the holder with this number.")->type_name("NUMBER");
     app.add_option("--trust-until", trust_until_,
                    "With --remove: of its sessions those up to this one go on counting; default: all.")
         ->type_name("LABEL");
@@ -101,14 +107,16 @@ class Keys final : public Command {
   }
 
   void check(const restante::TimeZone&) override {
-    const int changes = (add_.label.empty() ? 0 : 1) + (remove_option_->count() > 0 ? 1 : 0) + (rotate_ ? 1 : 0) +
-                        (create_.empty() ? 0 : 1);
+    const int changes = (add_.label.empty() ? 0 : 1) + (remove_option_->count() > 0 ? 1 : 0) +
+                        (rotate_ ? 1 : 0) + (create_.empty() ? 0 : 1);
     if (changes > 1)
-      fail_usage("only one of --add, --remove, --rotate and --create at a time", "call the program several times");
+      fail_usage("only one of --add, --remove, --rotate and --create at a time",
+                 "call the program several times");
     if (remove_option_->count() == 0 && (distrust_ || !trust_until_.empty()))
       fail_usage("--trust-until and --distrust belong to --remove", "remove a holder with --remove NUMBER");
     if (distrust_ && !trust_until_.empty())
-      fail_usage("either --trust-until or --distrust", "--distrust is for a machine that was broken into long ago");
+      fail_usage("either --trust-until or --distrust",
+                 "--distrust is for a machine that was broken into long ago");
     const int given = (add_.key_file.empty() ? 0 : 1) + (passphrase_file_.empty() ? 0 : 1) +
                       (add_.public_keys.empty() ? 0 : 1);
     if (add_.label.empty()) {
@@ -164,7 +172,8 @@ void Keys::change(Program& program, const BackupTarget& target, KeyRing& ring) {
     if (!distrust_) last_trusted = require(target.chain_head(remove_, trust_until_));
     require(ring.remove(remove_, last_trusted));
     program.answer["removed"] = remove_;
-    program.console.line(fmt::format("holder {} is removed; new keys were made, which it does not have", remove_));
+    program.console.line(
+        fmt::format("holder {} is removed; new keys were made, which it does not have", remove_));
   } else if (rotate_) {
     require(ring.rotate());
     program.answer["rotated"] = ring.epoch();
@@ -182,7 +191,8 @@ void Keys::show(Program& program, const BackupTarget& target, const KeyRing& rin
   for (const KeyHolder& holder : ring.holders()) {
     table.add({fmt::format("{}{}", holder.number == ring.holder() ? "*" : "", holder.number),
                printable(holder.label), std::string(kind_of(holder)), restante::name_of(holder.rights),
-               program.zone.format(holder.added), holder.removed ? program.zone.format(*holder.removed) : ""});
+               program.zone.format(holder.added),
+               holder.removed ? program.zone.format(*holder.removed) : ""});
     program.answer["holders"].push_back(
         {{"number", holder.number},
          {"name", json_text(holder.label)},
@@ -206,7 +216,8 @@ Exit Keys::run(Program& program) {
   const BackupTarget target = open_target(program, target_path(program));
   std::optional<KeyRing> ring = target.keys();
   if (!ring)
-    fail(Status(Code::not_found, fmt::format("the target in {} is not encrypted", printable(target.describe())),
+    fail(Status(Code::not_found,
+                fmt::format("the target in {} is not encrypted", printable(target.describe())),
                 "a target is encrypted when it is made: name a key_file for it and call 'restante init'"));
   change(program, target, *ring);
   const bool is_list = add_.label.empty() && remove_option_->count() == 0 && !rotate_;

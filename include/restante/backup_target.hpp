@@ -263,7 +263,8 @@ class BackupTarget {
   /// before it was found unreferenced. A restore that reads a session which goes fails. After a crash or a
   /// failure every session is there whole or not at all; the next call ends the work.
   ///
-  /// `invalid_argument` unless one of the two is given; `not_found` for a label that is not there.
+  /// `invalid_argument` unless one of the two is given; `not_found` for a label that is not there;
+  /// `permission` without the rights to remove and to read.
   [[nodiscard]] Result<Removal> remove(const RemoveOptions& options);
 
   /// Exactly one of `label` and `account` is given.

@@ -282,7 +282,8 @@ Status publish_list(PartStore& store, const UnreferencedList& list) {
 
 Result<Marked> mark_packs(PartStore& store, DigestSet& references) {
   Marked marked;
-  {
+  // Whoever may remove and not write leaves it to those who may.
+  if (store.sealer().can_sign(crypto::ObjectKind::pack_index)) {
     Usage usage(store, references);
     if (Status s = usage.load(); !s.ok()) return s;
     const Result<std::uint64_t> repacked = repack(store, usage);

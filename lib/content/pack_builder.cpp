@@ -36,7 +36,8 @@ Status PackBuilder::append(const ClosedFrame& frame) {
 
 std::size_t PackBuilder::size_bound() const {
   constexpr std::size_t kIndexBytesAPart = 64;  // a frame of its own at worst
-  constexpr std::size_t kIndexSeal = 2 * crypto::kEnvelopeBytes + crypto::kSealBytes;
+  constexpr std::size_t kIndexSeal =
+      2 * crypto::kEnvelopeBytes + crypto::kSealBytes + crypto::kSignatureBytes;
   return bytes_.size() + part_count() * kIndexBytesAPart + 2 * kBlockHeaderBytes + kIndexSeal +
          kPackFooterBytes;
 }

@@ -1,6 +1,7 @@
 #include "content/pack_seal.hpp"
 
 #include "base/limits.hpp"
+#include "crypto/crypto.hpp"
 
 namespace restante::content {
 namespace {
@@ -9,12 +10,12 @@ using crypto::Audience;
 using crypto::Last;
 using crypto::ObjectKind;
 
-// A block whose seal is taken off, as if it had been stored so.
+// A block whose seal is taken off `sealed`, which is of its stored bytes, as if it had been stored so.
 Result<Bytes> open_sealed(const PackIdentity& identity, crypto::BlockOpener& opener, Block block,
-                          std::uint64_t offset, Last last, std::size_t envelope_bytes, std::size_t limit) {
+                          std::uint64_t offset, Last last, ByteView sealed, std::size_t limit) {
   const Bytes context = seal_context(identity, offset, block, block.stored.size());
   Bytes plain;
-  const Status opened = opener.open(block.number, last, context, block.stored.subspan(envelope_bytes), plain);
+  const Status opened = opener.open(block.number, last, context, sealed, plain);
   if (!opened.ok()) return opened;
   block.stored = plain;
   return open_block(block, limit);
@@ -47,11 +48,20 @@ Result<PackSeal::Stored> PackSeal::append(Bytes& pack, const Block& block) {
       stored.assign(own->envelope().begin(), own->envelope().end());
     }
     crypto::BlockSealer& blocks = own ? *own : *frames_;
-    const std::size_t size = stored.size() + block.stored.size() + crypto::kSealBytes;
+    const std::size_t size =
+        stored.size() + block.stored.size() + crypto::kSealBytes + (is_index ? crypto::kSignatureBytes : 0);
     const Bytes context = seal_context(identity_, pack.size(), block, size);
     const Status done =
         blocks.seal(block.number, is_index ? Last::yes : Last::no, context, block.stored, stored);
     if (!done.ok()) return done;
+    if (is_index) {
+      const std::string key = pack_key(identity_.pack);
+      const Result<crypto::SignatureOf> signature =
+          sealer_->sign({ObjectKind::pack_index, key}, crypto::sha256(stored));
+      if (!signature.ok()) return signature.status();
+      const Bytes encoded = crypto::encode_signature(*signature);
+      stored.insert(stored.end(), encoded.begin(), encoded.end());
+    }
     sealed.stored = stored;
   }
   const std::uint32_t crc = append_block(pack, identity_, sealed);
@@ -72,19 +82,27 @@ Result<std::shared_ptr<FrameOpener>> FrameOpener::make(const crypto::ObjectSeale
 Result<Bytes> FrameOpener::open(const Block& block, std::uint64_t offset) {
   if (!opener_) return open_block(block, base::kMaxContentFrameBytes);
   const std::scoped_lock lock(mutex_);
-  return open_sealed(identity_, *opener_, block, offset, Last::no, 0, base::kMaxContentFrameBytes);
+  return open_sealed(identity_, *opener_, block, offset, Last::no, block.stored, base::kMaxContentFrameBytes);
 }
 
 Result<Bytes> open_index(const crypto::ObjectSealer& sealer, const PackIdentity& identity, const Block& block,
                          std::uint64_t offset) {
   if (!sealer.encrypts()) return open_block(block, base::kMaxPackIndexBytes);
-  if (block.stored.size() < crypto::kEnvelopeBytes) return damaged("the pack's index has no envelope");
+  if (block.stored.size() < crypto::kEnvelopeBytes + crypto::kSignatureBytes)
+    return damaged("the pack's index has no envelope, or nobody has signed it");
   const std::string key = pack_key(identity.pack);
+  const ByteView signed_bytes = block.stored.first(block.stored.size() - crypto::kSignatureBytes);
+  const Result<crypto::SignatureOf> signature =
+      crypto::decode_signature(block.stored.subspan(signed_bytes.size()));
+  if (!signature.ok()) return signature.status();
+  const Result<crypto::Signer> signer =
+      sealer.verify({ObjectKind::pack_index, key}, crypto::sha256(signed_bytes), *signature);
+  if (!signer.ok()) return signer.status();
   const Result<std::unique_ptr<crypto::BlockOpener>> opener = sealer.open(
       {ObjectKind::pack_index, key}, Audience::shared, block.stored.first(crypto::kEnvelopeBytes));
   if (!opener.ok()) return opener.status();
-  return open_sealed(identity, **opener, block, offset, Last::yes, crypto::kEnvelopeBytes,
-                     base::kMaxPackIndexBytes);
+  return open_sealed(identity, **opener, block, offset, Last::yes,
+                     signed_bytes.subspan(crypto::kEnvelopeBytes), base::kMaxPackIndexBytes);
 }
 
 }  // namespace restante::content

@@ -13,7 +13,8 @@
 
 namespace restante::content {
 
-/// Seals the frames of a pack while it is written, and its index at the end. One thread at a time.
+/// Seals the frames of a pack while it is written, and seals and signs its index at the end. One thread at a
+/// time.
 class PackSeal {
  public:
   /// `sealer` outlives it.
@@ -62,7 +63,7 @@ class FrameOpener {
   const std::unique_ptr<crypto::BlockOpener> opener_;
 };
 
-/// What is in the index block that stands at `offset`.
+/// What is in the index block that stands at `offset`. `damaged` also if nobody who may write has signed it.
 [[nodiscard]] Result<Bytes> open_index(const crypto::ObjectSealer& sealer, const PackIdentity& identity,
                                        const Block& block, std::uint64_t offset);
 

@@ -126,21 +126,32 @@ void AccountFinder::add_mailbox(const AddressParts& parts, const std::vector<std
               "rename it")});
 }
 
-// It belongs to whom the directory above belongs to: what root made for itself no server could use.
+// It belongs to whom the directory above belongs to: what root made for itself no server could use. It appears
+// with its owner, because others make directories in it as soon as they see it, and take the owner from it.
 Result<os::Fd> AccountFinder::make_directory(int parent_fd, const std::string& name) const {
-  const Status made = io_.mkdir_at(parent_fd, name, 0700);
-  if (!made.ok() && made.code() != Code::already_exists) return made;
-  Result<os::Fd> dir = os::open_dir_at(io_, parent_fd, name);
-  if (!dir.ok()) return dir;
-  if (!made.ok()) return dir;  // somebody else was faster
+  const Result<std::string> temporary = os::temporary_name();
+  if (!temporary.ok()) return temporary.status();
+  if (Status made = io_.mkdir_at(parent_fd, *temporary, 0700); !made.ok()) return made;
+  Status moved = own_as_parent(parent_fd, *temporary);
+  if (moved.ok()) moved = io_.rename_no_replace_at(parent_fd, *temporary, parent_fd, name);
+  if (!moved.ok()) (void)io_.rmdir_at(parent_fd, *temporary);
+  if (moved.code() == Code::unsupported) {  // not on this file system
+    moved = io_.mkdir_at(parent_fd, name, 0700);
+    if (moved.ok()) moved = own_as_parent(parent_fd, name);
+  }
+  // Else somebody was faster.
+  if (!moved.ok() && moved.code() != Code::already_exists) return moved;
+  if (Status synced = io_.fsync(parent_fd); !synced.ok()) return synced;
+  return os::open_dir_at(io_, parent_fd, name);
+}
+
+Status AccountFinder::own_as_parent(int parent_fd, const std::string& name) const {
+  const Result<os::Fd> dir = os::open_dir_at(io_, parent_fd, name);
+  if (!dir.ok()) return dir.status();
   const Result<os::FileInfo> above = io_.fstat(parent_fd);
   if (!above.ok()) return above.status();
   bool denied = false;
-  if (Status owned = set_ownership(io_, dir->get(), {0700, above->uid, above->gid}, denied); !owned.ok()) {
-    return owned;
-  }
-  if (Status synced = io_.fsync(parent_fd); !synced.ok()) return synced;
-  return dir;
+  return set_ownership(io_, dir->get(), {0700, above->uid, above->gid}, denied);
 }
 
 Result<AccountDir> AccountFinder::open_path(std::string_view id, const std::vector<std::string>& path,

@@ -65,6 +65,7 @@ class AccountFinder {
   void keep_one_of_each(Found& found) const;
   Status why_stray(std::string_view id) const;
   Result<os::Fd> make_directory(int parent_fd, const std::string& name) const;
+  Status own_as_parent(int parent_fd, const std::string& name) const;
   Result<AccountDir> open_path(std::string_view id, const std::vector<std::string>& path, bool create) const;
 
   os::Io& io_;

@@ -182,6 +182,11 @@ namespace restante {
 inline namespace v0 {
 
 Result<BackupTarget::Removal> BackupTarget::remove(const RemoveOptions& options) {
+  // What is needed is told by names, records and recipes; nothing goes before all of them can be read.
+  const crypto::ObjectSealer& sealer = *impl_->sealer;
+  if (!sealer.can_sign(crypto::ObjectKind::marks) || !sealer.can_open(crypto::Audience::content))
+    return Status(Code::permission, "the key that is here may not remove from the target",
+                  "use one that may remove and read");
   if (!options.dry_run) {
     if (Status s = target::end_earlier_removals(*impl_); !s.ok()) return s;
   }

@@ -44,7 +44,8 @@ class KeyedServer : public Fixture {
     REQUIRE_OK(number);
     return *number;
   }
-  [[nodiscard]] Result<BackupTarget> open_as(const std::string& name, std::unique_ptr<Storage> storage) const {
+  [[nodiscard]] Result<BackupTarget> open_as(const std::string& name,
+                                             std::unique_ptr<Storage> storage) const {
     BackupTarget::Options options;
     options.state_directory = scratch.file(name + "-state");
     options.clock = &clock;
@@ -120,9 +121,8 @@ TEST_CASE("R11: a target with keys says neither names, nor addresses, nor texts,
     INFO(key);
     ++objects;
     const Bytes bytes = *f.memory->get(key);
-    for (const std::string_view secret :
-         {"alice-the-first", "bob-the-second", "@example.com", "INBOX", "inbox", "confidential", "the text",
-          "server1.example.com"}) {
+    for (const std::string_view secret : {"alice-the-first", "bob-the-second", "@example.com", "INBOX",
+                                          "inbox", "confidential", "the text", "server1.example.com"}) {
       INFO(secret);
       REQUIRE_FALSE(holds(bytes, secret));
       REQUIRE_FALSE(holds(as_bytes(key), secret));
@@ -186,16 +186,20 @@ TEST_CASE("R11: a write-only server backs up, goes on from its fulls, and reads 
   for (const SessionInfo& session : *sessions) {
     REQUIRE(session.status == SessionStatus::completed);
     REQUIRE(session.server_name.empty());
-    for (const SessionAccount& account : session.accounts) REQUIRE_FALSE(holds(as_bytes(account.id), "alice"));
+    for (const SessionAccount& account : session.accounts)
+      REQUIRE_FALSE(holds(as_bytes(account.id), "alice"));
   }
-  const Result<RestorePlan> plan = RestorePlan::make({server}, &*f.log, Fixture::request_for("alice-the-first"), {});
+  const Result<RestorePlan> plan =
+      RestorePlan::make({server}, &*f.log, Fixture::request_for("alice-the-first"), {});
   REQUIRE_FALSE(plan.ok());
   REQUIRE_CODE(Session::begin(*f.target, f.session_options(Session::Kind::full)).status(), ok);
   REQUIRE_CODE(f.back_up_as("server", Session::Kind::synthetic), permission);
   BackupTarget::RemoveOptions remove;
   remove.label = full->label;
   BackupTarget handle = f.as("server");
+  remove.force = true;
   REQUIRE_CODE(handle.remove(remove), permission);
+  REQUIRE(handle.sessions()->size() == 3);
 
   // And its readers find all of it.
   const BackupTarget owner = f.as("owner");

@@ -27,6 +27,38 @@ struct SealedSite : KeysFixture {
   KeyRing holder(const std::string& name, KeyRight rights) { return ring_of(add_file(name, rights, 7)); }
 };
 
+// Of somebody who knows all public keys and shared secrets and may not sign: what he signs is another's.
+class Forger final : public crypto::ObjectSealer {
+ public:
+  explicit Forger(std::shared_ptr<const crypto::ObjectSealer> true_one) : true_(std::move(true_one)) {}
+  [[nodiscard]] bool encrypts() const noexcept override { return true; }
+  [[nodiscard]] Id128 key_id(crypto::Audience audience) const override { return true_->key_id(audience); }
+  [[nodiscard]] bool can_open(crypto::Audience audience) const noexcept override {
+    return true_->can_open(audience);
+  }
+  [[nodiscard]] bool can_sign(crypto::ObjectKind) const noexcept override { return true; }
+  [[nodiscard]] Digest content_id(const Digest& sha256) const override { return true_->content_id(sha256); }
+  Result<std::unique_ptr<crypto::BlockSealer>> begin(const crypto::ObjectPlace& place,
+                                                     crypto::Audience audience) const override {
+    return true_->begin(place, audience);
+  }
+  Result<std::unique_ptr<crypto::BlockOpener>> open(const crypto::ObjectPlace& place,
+                                                    crypto::Audience audience,
+                                                    ByteView envelope) const override {
+    return true_->open(place, audience, envelope);
+  }
+  Result<crypto::SignatureOf> sign(const crypto::ObjectPlace& place, const Digest&) const override {
+    return true_->sign(place, crypto::sha256(as_bytes("something else")));
+  }
+  Result<crypto::Signer> verify(const crypto::ObjectPlace& place, const Digest& digest,
+                                const crypto::SignatureOf& signature) const override {
+    return true_->verify(place, digest, signature);
+  }
+
+ private:
+  std::shared_ptr<const crypto::ObjectSealer> true_;
+};
+
 bool holds(ByteView haystack, ByteView needle) {
   return as_text(haystack).find(as_text(needle)) != std::string_view::npos;
 }
@@ -148,6 +180,43 @@ TEST_CASE("R11: packs without a seal, of other keys or in another's place are re
   REQUIRE_CODE(get(*store, content_ref_of(text)), not_found);
   CHECK_FALSE(*store->has(content_ref_of(text)));
   CHECK(store->verify(false)->damages.size() == 1);
+}
+
+TEST_CASE("R11: a pack that nobody who may write has signed is left out", "[content]") {
+  SealedSite site;
+  Random random("forged");
+  const Bytes text = random.bytes(2000);
+  const std::shared_ptr<Storage> elsewhere = make_memory_storage();
+  {
+    content::StoreOptions options = site.options_for(site.owner, "forger");
+    options.sealer = std::make_shared<Forger>(options.sealer);
+    const auto forger = open_store(elsewhere, options);
+    const auto writer = open_writer(*forger);
+    put(*writer, text);
+    REQUIRE_OK(writer->flush());
+  }
+  const std::string key = packs_of(*elsewhere).back();
+  REQUIRE_OK(site.shared->put(key, *elsewhere->get(key)));
+  const auto store = site.store_of(site.owner, "catalog");
+  CHECK_FALSE(*store->has(content_ref_of(text)));
+  // So its writer does not rely on it either.
+  const auto writer = open_writer(*store);
+  put(*writer, text);
+  REQUIRE_OK(writer->flush());
+  CHECK(writer->stats().contents_new == 1);
+  require_content(*store, text);
+  const Result<content::ContentVerification> verified = store->verify(false);
+  REQUIRE_OK(verified);
+  REQUIRE(verified->damages.size() == 1);
+  CHECK(verified->damages.front().pack_key == key);
+  // Whoever may only read does not get so far.
+  const KeyRing reader = site.holder("reader", KeyRight::read);
+  const auto reading = site.store_of(reader, "reading");
+  const auto unable = open_writer(*reading);
+  const Bytes other = random.bytes(2000);
+  const auto source = read_from_memory(ByteView(other));
+  const Status stored = unable->put(*source, nullptr).status();
+  REQUIRE_CODE(stored.ok() ? unable->flush() : stored, permission);
 }
 
 TEST_CASE("R11: a target without keys says that a sealed pack is none of its own", "[content]") {

@@ -1,3 +1,11 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "stores/maildir_account.hpp"
 #include "stores/maildir_keywords.hpp"
 #include "stores/maildir_names.hpp"
 #include "stores/maildir_pattern.hpp"
@@ -207,5 +215,40 @@ TEST_CASE("maildir pattern: no address climbs out", "[stores]") {
   for (const char* bad : {"", "/m/%x", "/m/%d", "/m/%", "/m/%n/../x"}) {
     INFO(bad);
     REQUIRE_CODE(AccountPattern::parse(bad, ""), invalid_argument);
+  }
+}
+
+TEST_CASE("directories of accounts that many make at a time belong to whom the one above belongs to",
+          "[stores]") {
+  if (::geteuid() != 0) RESTANTE_SKIP("needs root");
+  const test::ScratchDir scratch;
+  const std::string root = scratch.file("mail");
+  REQUIRE(std::filesystem::create_directory(root));
+  REQUIRE(::chown(root.c_str(), 4001, 4002) == 0);
+  const Result<AccountPattern> pattern = AccountPattern::parse(root + "/%d/%n/Maildir", "");
+  REQUIRE_OK(pattern);
+  const AccountFinder finder(os::real_io(), *pattern, {});
+  for (int round = 0; round < 40; ++round) {
+    const std::string domain = "d" + std::to_string(round) + ".example";
+    std::vector<std::thread> threads;
+    std::atomic<int> failed = 0;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&, i] {
+        // Two for each account.
+        const std::string id = "user" + std::to_string(i / 2) + "@" + domain;
+        if (!finder.open_place(id, true).ok()) ++failed;
+      });
+    for (std::thread& thread : threads) thread.join();
+    REQUIRE(failed == 0);
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root + "/" + domain)) {
+      struct stat info {};
+      REQUIRE(::stat(entry.path().c_str(), &info) == 0);
+      INFO(entry.path());
+      REQUIRE(info.st_uid == 4001);
+      REQUIRE(info.st_gid == 4002);
+      ++count;
+    }
+    REQUIRE(count == 8);  // no temporary one either
   }
 }
