@@ -144,7 +144,12 @@ Exit Delete::run(Program& program) {
     const restante::Result<Removal> removal = target.remove(options_);
     if (!removal.ok()) {
       const Code code = removal.status().code();
-      const bool is_untouched = options_.dry_run || code == Code::not_found || code == Code::invalid_argument;
+      // What a storage does not permit may come half way; what a key does not, before.
+      const std::optional<restante::KeyRing> ring = target.keys();
+      const bool may_remove =
+          !ring || has(ring->rights(), restante::KeyRight::remove | restante::KeyRight::read);
+      const bool is_untouched =
+          options_.dry_run || code == Code::not_found || code == Code::invalid_argument || !may_remove;
       if (is_untouched && &target == &targets.front()) fail(removal.status());
       throw Failure{kPartial, with_hint(removal.status(),
                                         "what went is gone as a whole; the same command again "

@@ -126,8 +126,9 @@ void AccountFinder::add_mailbox(const AddressParts& parts, const std::vector<std
               "rename it")});
 }
 
-// It belongs to whom the directory above belongs to: what root made for itself no server could use. It appears
-// with its owner, because others make directories in it as soon as they see it, and take the owner from it.
+// It belongs to whom the directory above belongs to: what root made for itself no server could use. It
+// appears with its owner, because others make directories in it as soon as they see it, and take the owner
+// from it.
 Result<os::Fd> AccountFinder::make_directory(int parent_fd, const std::string& name) const {
   const Result<std::string> temporary = os::temporary_name();
   if (!temporary.ok()) return temporary.status();

@@ -114,7 +114,8 @@ class ArchiveOpening {
     const Result<ObjectInfo> object = storage_->info(key_);
     if (!object.ok()) return object.status();
     size_ = object->size;
-    if (size_ < kArchivePrefixBytes + kArchiveFooterBytes) return damaged(key_, "too short for an archived segment");
+    if (size_ < kArchivePrefixBytes + kArchiveFooterBytes)
+      return damaged(key_, "too short for an archived segment");
     const Result<Bytes> prefix = storage_->get_range(key_, 0, kArchivePrefixBytes);
     if (!prefix.ok()) return prefix.status();
     base::ByteReader prefix_in(*prefix);
@@ -240,8 +241,9 @@ class ArchiveOpening {
 
 }  // namespace
 
-ArchivedView::ArchivedView(std::shared_ptr<Storage> storage, std::string key, Bytes header_bytes, SegmentHeader header,
-             ArchiveIndex index, std::unique_ptr<crypto::BlockOpener> opener, const ArchiveVouch& vouch)
+ArchivedView::ArchivedView(std::shared_ptr<Storage> storage, std::string key, Bytes header_bytes,
+                           SegmentHeader header, ArchiveIndex index,
+                           std::unique_ptr<crypto::BlockOpener> opener, const ArchiveVouch& vouch)
     : storage_(std::move(storage)),
       key_(std::move(key)),
       header_bytes_(std::move(header_bytes)),
@@ -261,17 +263,16 @@ Lsn ArchivedView::last_lsn() const noexcept {
   return index_.frames.empty() ? header_.first_lsn - 1 : index_.frames.back().last_lsn;
 }
 
-Result<std::optional<redo::ContentPlace>> ArchivedView::find_content(
-    const ContentRef& content) const {
+Result<std::optional<redo::ContentPlace>> ArchivedView::find_content(const ContentRef& content) const {
   for (const redo::ContentPlace& place : index_.contents)
     if (place.content == content) return std::optional(place);
   return std::optional<redo::ContentPlace>();
 }
 
-Result<std::unique_ptr<ContentReader>> ArchivedView::open_content(
-    const ContentRef& content, const redo::SegmentViews&) const {
-  return Status(Code::not_found, base::cat("content ", content.digest.to_string(),
-                                           " was moved from segment ", header_.sequence, " to the target"));
+Result<std::unique_ptr<ContentReader>> ArchivedView::open_content(const ContentRef& content,
+                                                                  const redo::SegmentViews&) const {
+  return Status(Code::not_found, base::cat("content ", content.digest.to_string(), " was moved from segment ",
+                                           header_.sequence, " to the target"));
 }
 
 Status ArchivedView::check_open() const {
@@ -335,8 +336,9 @@ Result<std::unique_ptr<redo::RecordStream>> ArchivedView::records(const RecordFi
 
 Result<Record> ArchivedView::record(Lsn lsn, std::uint64_t) const {
   if (Status s = check_open(); !s.ok()) return s;
-  const auto frame = std::find_if(index_.frames.begin(), index_.frames.end(),
-                                  [&](const ArchiveFrame& f) { return f.first_lsn <= lsn && lsn <= f.last_lsn; });
+  const auto frame = std::find_if(index_.frames.begin(), index_.frames.end(), [&](const ArchiveFrame& f) {
+    return f.first_lsn <= lsn && lsn <= f.last_lsn;
+  });
   if (frame != index_.frames.end()) {
     Result<std::vector<Record>> records = read_frame(static_cast<std::size_t>(frame - index_.frames.begin()));
     if (!records.ok()) return records.status();

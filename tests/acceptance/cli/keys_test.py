@@ -8,7 +8,8 @@ from support import contains, equal, fails_clearly, main
 
 def configured(site, **keys):
     """The configuration with these keys of [target]."""
-    lines = [line for line in site.config.read_text().splitlines() if not line.startswith("key_file")]
+    known = ("key_file", "passphrase_file", "authority")
+    lines = [line for line in site.config.read_text().splitlines() if not line.startswith(known)]
     lines += [f'{key} = "{value}"' for key, value in keys.items()]
     site.config.write_text("\n".join(lines) + "\n")
 

@@ -182,7 +182,7 @@ TEST_CASE("R11: packs without a seal, of other keys or in another's place are re
   CHECK(store->verify(false)->damages.size() == 1);
 }
 
-TEST_CASE("R11: a pack that nobody who may write has signed is left out", "[content]") {
+TEST_CASE("R11: a pack that nobody who may write has signed is not relied upon", "[content]") {
   SealedSite site;
   Random random("forged");
   const Bytes text = random.bytes(2000);
@@ -197,9 +197,8 @@ TEST_CASE("R11: a pack that nobody who may write has signed is left out", "[cont
   }
   const std::string key = packs_of(*elsewhere).back();
   REQUIRE_OK(site.shared->put(key, *elsewhere->get(key)));
+  // What its frames hold proves itself when it is read; nobody relies on it.
   const auto store = site.store_of(site.owner, "catalog");
-  CHECK_FALSE(*store->has(content_ref_of(text)));
-  // So its writer does not rely on it either.
   const auto writer = open_writer(*store);
   put(*writer, text);
   REQUIRE_OK(writer->flush());
