@@ -6,7 +6,7 @@
 ///     // or encrypted (R11): whoever opens it later needs this key, or another that `keys()->add` gave out
 ///     BackupTarget::CreateOptions encrypted;
 ///     encrypted.keys.key_file = "/etc/restante/target.key";
-///     auto target = BackupTarget::create(open_local_storage("/mnt/offsite", {.create = true}), encrypted);
+///     auto offsite = BackupTarget::create(open_local_storage("/mnt/offsite", {.create = true}), encrypted);
 ///     for (const SessionInfo& session : *target->sessions({.type = SessionType::full}))
 ///       show(session.label, session.status);
 ///

@@ -46,6 +46,8 @@ class ContentOpener {
 [[nodiscard]] Result<Bytes> read_all(ContentReader& reader, std::uint64_t limit = UINT64_MAX);
 /// SHA-256 of `bytes`, the content id in a target without key.
 [[nodiscard]] ContentRef content_ref_of(ByteView bytes);
+/// Of all that `reader` has left; fails as it fails.
+[[nodiscard]] Result<ContentRef> content_ref_of(ContentReader& reader);
 
 }  // namespace v0
 }  // namespace restante

@@ -172,14 +172,9 @@ class Merging {
     const Result<std::unique_ptr<ContentReader>> reader = job_.source->open_content(job_.account_id, place);
     if (reader.status().code() == Code::not_found) return std::optional<Digest>();
     if (!reader.ok()) return reader.status();
-    crypto::Sha256 digest;
-    Bytes buffer(base::kReadStepBytes);
-    for (;;) {
-      const Result<std::size_t> got = (*reader)->read(buffer);
-      if (!got.ok()) return got.status();
-      if (*got == 0) return std::optional<Digest>(digest.finish());
-      digest.update(ByteView(buffer).first(*got));
-    }
+    const Result<ContentRef> content = content_ref_of(**reader);
+    if (!content.ok()) return content.status();
+    return std::optional(content->digest);
   }
 
   // One of those that are like `message`, each once. A message without a date is like any of its bytes.

@@ -8,7 +8,6 @@
 #include "archive/mbox.hpp"
 #include "base/limits.hpp"
 #include "base/text.hpp"
-#include "crypto/crypto.hpp"
 
 namespace restante::archive {
 namespace {
@@ -126,18 +125,9 @@ std::unique_ptr<ContentReader> open_piece(const Spool& spool, Piece piece, bool 
 
 Result<ContentRef> SpoolContents::add(Piece piece, bool quoted, std::uint64_t size) {
   PieceReader reader(spool_, piece, quoted, size);
-  crypto::Sha256 digest;
-  ContentRef content;
-  Bytes buffer(base::kReadStepBytes);
-  for (;;) {
-    const Result<std::size_t> got = reader.read(buffer);
-    if (!got.ok()) return got.status();
-    if (*got == 0) break;
-    digest.update(ByteView(buffer).first(*got));
-    content.size += *got;
-  }
-  content.digest = digest.finish();
-  places_.try_emplace(content.digest, Where{piece, quoted, content.size});
+  const Result<ContentRef> content = content_ref_of(reader);
+  if (!content.ok()) return content;
+  places_.try_emplace(content->digest, Where{piece, quoted, content->size});
   return content;
 }
 

@@ -5,9 +5,7 @@
 #include <map>
 #include <set>
 
-#include "base/limits.hpp"
 #include "base/text.hpp"
-#include "crypto/crypto.hpp"
 #include "redo/log_access.hpp"
 #include "target/named_content.hpp"
 #include "target/remove_content.hpp"
@@ -25,22 +23,6 @@ using target::NamedContent;
 bool is_not_to_be_had(const Status& status) {
   return status.code() == Code::damaged || status.code() == Code::not_found ||
          status.code() == Code::unsupported;
-}
-
-// Of everything that the reader gives.
-Result<ContentRef> read_through(ContentReader& reader) {
-  Bytes buffer(base::kReadStepBytes);
-  crypto::Sha256 digest;
-  ContentRef content;
-  for (;;) {
-    const Result<std::size_t> got = reader.read(buffer);
-    if (!got.ok()) return got.status();
-    if (*got == 0) break;
-    digest.update(ByteView(buffer).first(*got));
-    content.size += *got;
-  }
-  content.digest = digest.finish();
-  return content;
 }
 
 // Paths of the folders of one snapshot, which come before their messages.
@@ -340,7 +322,7 @@ class Repairer {
   }
 
   [[nodiscard]] static Status check(ContentReader& reader, const ContentRef& content) {
-    const Result<ContentRef> found = read_through(reader);
+    const Result<ContentRef> found = content_ref_of(reader);
     if (!found.ok()) return found.status();
     return *found == content ? Status() : Status(Code::damaged, "it is another content");
   }

@@ -7,9 +7,7 @@
 #include <set>
 
 #include "backup/account_backup.hpp"
-#include "base/limits.hpp"
 #include "base/text.hpp"
-#include "crypto/crypto.hpp"
 #include "history/account_state.hpp"
 
 namespace restante {
@@ -22,18 +20,7 @@ constexpr std::size_t kMaxDifferences = 20;
 class ContentHasher final : public content::ContentWriter {
  public:
   [[nodiscard]] Result<ContentRef> put(ContentReader& reader, const ContentRef*) override {
-    Bytes buffer(base::kReadStepBytes);
-    crypto::Sha256 digest;
-    ContentRef content;
-    for (;;) {
-      const Result<std::size_t> got = reader.read(buffer);
-      if (!got.ok()) return got.status();
-      if (*got == 0) break;
-      digest.update(ByteView(buffer).first(*got));
-      content.size += *got;
-    }
-    content.digest = digest.finish();
-    return content;
+    return content_ref_of(reader);
   }
   [[nodiscard]] Result<bool> has(const ContentRef&) override { return false; }
   [[nodiscard]] Status flush() override { return {}; }

@@ -10,6 +10,7 @@
 
 #include <restante/content.hpp>
 
+#include "base/limits.hpp"
 #include "crypto/openssl.hpp"
 
 namespace restante {
@@ -173,6 +174,21 @@ bool equal_in_constant_time(ByteView a, ByteView b) noexcept {
 inline namespace v0 {
 
 ContentRef content_ref_of(ByteView bytes) { return {crypto::sha256(bytes), bytes.size()}; }
+
+Result<ContentRef> content_ref_of(ContentReader& reader) {
+  Bytes buffer(base::kReadStepBytes);
+  crypto::Sha256 digest;
+  ContentRef content;
+  for (;;) {
+    const Result<std::size_t> got = reader.read(buffer);
+    if (!got.ok()) return got.status();
+    if (*got == 0) break;
+    digest.update(ByteView(buffer).first(*got));
+    content.size += *got;
+  }
+  content.digest = digest.finish();
+  return content;
+}
 
 }  // namespace v0
 }  // namespace restante

@@ -517,10 +517,13 @@ Result<bool> MaildirCommit::empty_folder(FolderEntry& folder) {
     return open.status();
   }
   if (Status unlinked = unlink_messages(*open, folder); !unlinked.ok()) return unlinked;
-  for (const char* name : {"new", "cur"}) {
+  for (const auto& [name, fd] : {std::pair("new", open->fresh.get()), {"cur", open->cur.get()}}) {
     const Status removed = io_.rmdir_at(open->dir.get(), name);
     if (removed.ok() || os::is_absent(removed)) continue;
-    if (removed.code() != Code::io && removed.code() != Code::already_exists) return removed;
+    // It failed because of mail that came, or because of the disk.
+    const Result<std::vector<os::DirEntry>> mail = io_.list(fd);
+    if (!mail.ok()) return mail.status();
+    if (mail->empty()) return removed;
     if (Status made = make_part(open->dir.get(), "new", folder, model_.ownership); !made.ok()) return made;
     return false;
   }

@@ -1,8 +1,6 @@
 #include "stores/scan_difference.hpp"
 
-#include "base/limits.hpp"
 #include "base/text.hpp"
-#include "crypto/crypto.hpp"
 
 namespace restante::stores {
 namespace {
@@ -265,18 +263,7 @@ Status ScanDifference::complete_content(Item& item) {
 Result<ContentRef> ScanDifference::hash(const ContentPlace& place) {
   Result<std::unique_ptr<ContentReader>> reader = store_.open_content(known_.account_id, place);
   if (!reader.ok()) return reader.status();
-  crypto::Sha256 digest;
-  ContentRef content;
-  Bytes buffer(base::kReadStepBytes);
-  for (;;) {
-    const Result<std::size_t> size = (*reader)->read(buffer);
-    if (!size.ok()) return size.status();
-    if (*size == 0) break;
-    digest.update(ByteView(buffer).first(*size));
-    content.size += *size;
-  }
-  content.digest = digest.finish();
-  return content;
+  return content_ref_of(**reader);
 }
 
 Result<ContentRef> ScanDifference::put_content(const ContentPlace& place) {

@@ -6,6 +6,7 @@ A part of the second reader (restante_reader.py). It needs `cryptography` beside
 import dataclasses
 import hashlib
 import hmac
+import pathlib
 import re
 import typing
 
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+import restante_reader
 from restante_reader import Cursor, Damaged, Unsupported, counted, require
 
 # Audiences, kinds of objects, rights and kinds of holders by their numbers.
@@ -357,3 +359,12 @@ def ring_of_passphrase(ledger, passphrase):
             if open_public(holder_key(secret, "open")) == holder.open_key:
                 return Ring(ledger, secret, holder)
     raise Damaged("none of the target's passphrases")
+
+
+def open_target(path, key_file, authority=None):
+    """The whole target, with the key in a file."""
+    path = pathlib.Path(path)
+    about = restante_reader.read_target_json(path / "target.json")
+    ledger = read_ledger(path, bytes.fromhex(about["id"]))
+    ring = ring_of_key_file(ledger, pathlib.Path(key_file).read_text(), authority)
+    return restante_reader.Target(path, ring)

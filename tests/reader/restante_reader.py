@@ -1320,9 +1320,55 @@ def read_target_json(path):
     digest = hashlib.sha256(json.dumps(sealed, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
     require(target["format"] == "restante target", "not a target")
     require(target["sha256"] == digest, "target.json: SHA-256 differs")
-    if target["version"] > 1 or target["required_features"] or target["key"] is not None:
-        raise Unsupported("a target of a later version, or encrypted")
+    if target["version"] > 1 or target["required_features"]:
+        raise Unsupported("a target of a later version")
+    require((target["key"] is None) != (target["digest_key"] is None), "neither key nor digest_key, or both")
     return target
+
+
+# --- Targets with keys (keys.md) ----------------------------------------------------------------------------
+#
+# Everything below is given a ring (restante_keys.Ring), None in a target without keys.
+
+SHARED, REFERENCES, METADATA, CONTENT_AUDIENCE = 1, 2, 3, 4
+PACK_KIND, PACK_INDEX_KIND, SNAPSHOT_KIND, SEGMENT_KIND, SESSION_KIND, ACCOUNTS_KIND, REFERENCES_KIND = range(1, 8)
+ENVELOPE = 104
+
+
+class Blocks:
+    """The sealed blocks of one object; without keys they are as they are."""
+
+    def __init__(self, ring, kind, key, audience, envelope):
+        self.ring, self.key = ring, key
+        require(ring is not None or not envelope, f"{key}: sealed, in a target without keys")
+        self.object_key = ring and ring.object_key(kind, key, audience, envelope)
+
+    def open(self, number, last, sealed, context=b""):
+        if self.ring is None:
+            return sealed
+        return self.ring.open_block(self.object_key, self.key, number, last, sealed, context)
+
+
+def id_of(ring, sha256):
+    """The id of a content in the target."""
+    return ring.content_id(sha256) if ring else sha256
+
+
+def open_texts(root, ring, kind, key):
+    """Puts the texts of a document in the place of what is sealed."""
+    sealed = [element for element in root.iter() if element.get("encoding") == "sealed"]
+    if ring is None:
+        require(root.get("envelope") is None and not sealed, f"{key}: sealed, in a target without keys")
+        return
+    require(root.get("envelope") is not None, f"{key}: not sealed, in a target with keys")
+    texts = [e for e in root.iter() if e.text and e.text.strip() and e.get("encoding") != "sealed"]
+    require(not texts, f"{key}: a text that is not sealed")
+    blocks = Blocks(ring, kind, key, METADATA, base64.b64decode(root.get("envelope"), validate=True))
+    for number, element in enumerate(sealed):
+        block = base64.b64decode(element.text or "", validate=True)
+        text = blocks.open(number, number + 1 == len(sealed), block)
+        element.text = base64.b64encode(text).decode()
+        element.set("encoding", "base64")
 
 
 def read_xml(path):
@@ -1390,8 +1436,11 @@ def unreferenced_list(data, list_id, target_id):
 class Pack:
     """A pack: `parts`, `frames` (number -> offset of its block), and what is wrong with it in `faults`."""
 
-    def __init__(self, data, pack_id, target_id):
-        self.data, self.id, self.target_id = data, pack_id, target_id
+    def __init__(self, data, pack_id, target_id, ring=None):
+        self.data, self.id, self.target_id, self.ring = data, pack_id, target_id, ring
+        self.key = f"content/packs/{pack_id.hex()[:2]}/{pack_id.hex()}.pack"
+        self.first = 80 + (ENVELOPE if ring else 0)
+        self.envelope = data[80 : self.first]
         self.faults = []
         self.parts, self.frames = [], {}
         try:
@@ -1411,12 +1460,25 @@ class Pack:
         stored = cursor.take(block.stored_length)
         place = self.target_id + self.id + struct.pack("<Q", at)
         require(crc32c(place + self.data[at : at + 20] + stored) == block.checksum, f"block at {at} is damaged")
+        stored = self._unsealed(magic == b"RIDX", block.number, at, stored)
         if block.encoding == 1:
             return block, decompress(stored, block.raw_length)
         if block.encoding:
             raise Unsupported(f"block at {at} with encoding {block.encoding}")
-        require(block.stored_length == block.raw_length, f"block at {at}: lengths differ")
+        require(len(stored) == block.raw_length, f"block at {at}: lengths differ")
         return block, stored
+
+    def _unsealed(self, is_index, number, at, stored):
+        if self.ring is None:
+            return stored
+        context = self.target_id + self.id + struct.pack("<Q", at) + self.data[at : at + 20]
+        if not is_index:
+            blocks = Blocks(self.ring, PACK_KIND, self.key, CONTENT_AUDIENCE, self.envelope)
+            return blocks.open(number, False, stored, context)
+        require(len(stored) >= ENVELOPE + 68, "its index is not sealed and signed")
+        self.ring.verify(PACK_INDEX_KIND, self.key, hashlib.sha256(stored[:-68]).digest(), stored[-68:])
+        blocks = Blocks(self.ring, PACK_INDEX_KIND, self.key, SHARED, stored[:ENVELOPE])
+        return blocks.open(number, True, stored[ENVELOPE:-68], context)
 
     def _read_end(self):
         data = self.data
@@ -1427,8 +1489,10 @@ class Pack:
         cursor = Cursor(footer)
         require(cursor.take(8) == PACK_MAGIC, "no magic in its footer")
         version, _, required, target, key, pack = cursor.unpack("HHI16s16s16s")
-        if version != 1 or required or any(key):
-            raise Unsupported(f"a pack of version {version} with features {required:#x}, or encrypted")
+        if version != 1 or required & ~1:
+            raise Unsupported(f"a pack of version {version} with features {required:#x}")
+        require(any(key) == bool(required), "its key and its features do not agree")
+        require(any(key) == (self.ring is not None), "it is sealed and its target is not, or the other way round")
         require(target == self.target_id, "it is of another target")
         require(pack == self.id, "it is another pack")
         require(crc32c(footer[:76]) == struct.unpack_from("<I", footer, 76)[0], "header in its footer is damaged")
@@ -1442,7 +1506,7 @@ class Pack:
         cursor = Cursor(raw)
         require(cursor.unpack("II") == (frame_count, part_count), "its index has other numbers")
         require(block.number == frame_count and part_count <= MAX_PARTS, "its index has another number")
-        at, lengths = 80, []
+        at, lengths = self.first, []
         for number in range(frame_count):
             offset, stored_length, raw_length, _ = cursor.unpack("4I")
             require(offset == at, f"frame {number} does not follow the one before")
@@ -1454,6 +1518,8 @@ class Pack:
             id, frame, offset, length, kind = cursor.unpack("32s4I")
             require(frame < frame_count and offset + length <= lengths[frame], "a part lies outside its frame")
             self.parts.append(Part(id, kind, frame, offset, length))
+        if self.ring:
+            require(cursor.take(ENVELOPE) == self.envelope, "its index has another envelope of the frames")
         require(not cursor, "bytes behind its index")
 
     def _search(self):
@@ -1465,7 +1531,7 @@ class Pack:
             try:
                 block, raw = self._block(at, b"RFRM", MAX_FRAME, len(self.data))
                 self.frames[block.number] = at
-                self.parts += frame_parts(raw, block.number)
+                self.parts += frame_parts(raw, block.number, self.ring)
                 following = at + 24 + block.stored_length
             except Damaged:
                 pass
@@ -1480,7 +1546,8 @@ class Pack:
 
     def read(self, part):
         raw = self.frame(part.frame)[part.offset : part.offset + part.length]
-        require(part.kind != 0 or hashlib.sha256(raw).digest() == part.id, "a part is damaged")
+        is_whole = part.kind != 0 or id_of(self.ring, hashlib.sha256(raw).digest()) == part.id
+        require(is_whole, "a part is damaged")
         return raw
 
     def check(self):
@@ -1488,14 +1555,14 @@ class Pack:
         found = []
         for number in self.frames:
             try:
-                found += frame_parts(self.frame(number), number)
+                found += frame_parts(self.frame(number), number, self.ring)
             except Damaged as error:
                 self.faults.append(str(error))
         if not self.faults and found != self.parts:
             self.faults.append("its index is not what the frames say")
 
 
-def frame_parts(raw, number):
+def frame_parts(raw, number, ring=None):
     """The parts that the table of a frame names."""
     cursor = Cursor(raw)
     entries = []
@@ -1506,7 +1573,7 @@ def frame_parts(raw, number):
     for kind, length, id in entries:
         at = cursor.at
         data = cursor.take(length)
-        parts.append(Part(id or hashlib.sha256(data).digest(), kind, number, at, length))
+        parts.append(Part(id or id_of(ring, hashlib.sha256(data).digest()), kind, number, at, length))
     require(not cursor, f"bytes behind the parts of frame {number}")
     return parts
 
@@ -1514,21 +1581,21 @@ def frame_parts(raw, number):
 class ContentStore:
     """The packs of a target by id, and where each part is."""
 
-    def __init__(self, target_id, packs=()):
-        self.target_id = target_id
+    def __init__(self, target_id, packs=(), ring=None):
+        self.target_id, self.ring = target_id, ring
         self.packs = {}
         self.places = {}  # part id -> [(pack, part)]
         for pack_id, data in packs:
             self.add(pack_id, data)
 
     def add(self, pack_id, data):
-        pack = self.packs[pack_id] = Pack(data, pack_id, self.target_id)
+        pack = self.packs[pack_id] = Pack(data, pack_id, self.target_id, self.ring)
         for part in pack.parts:
             self.places.setdefault(part.id, []).append((pack, part))
 
     @classmethod
-    def open(cls, path, target_id):
-        store = cls(target_id)
+    def open(cls, path, target_id, ring=None):
+        store = cls(target_id, ring=ring)
         for entry in sorted(path.glob("packs/??/*.pack")):
             if re.fullmatch(r"[0-9a-f]{32}", entry.stem) and entry.parent.name == entry.stem[:2]:
                 store.add(bytes.fromhex(entry.stem), entry.read_bytes())
@@ -1540,7 +1607,8 @@ class ContentStore:
         for pack, part in self.places.get(id, []):
             try:
                 data = self._part(pack.read(part), part.kind, depth, in_base64)
-                require(hashlib.sha256(data).digest() == id, f"content {id.hex()} is damaged")
+                is_whole = id_of(self.ring, hashlib.sha256(data).digest()) == id
+                require(is_whole, f"content {id.hex()} is damaged")
                 return data
             except (Damaged, Unsupported) as error:
                 problem = error
@@ -1583,22 +1651,25 @@ def _base64_lines(data, width, flags):
 # --- Backup target: snapshots and archived segments (target.md) -------------------------------------------
 
 
-def _check_header(cursor, name):
+def _check_header(cursor, name, ring):
     """Version, features and key id."""
     version, features, key = cursor.unpack("HH16s")
-    if version != 1 or features or any(key):
-        raise Unsupported(f"{name} of version {version} with features {features:#x}, or encrypted")
+    if version != 1 or features:
+        raise Unsupported(f"{name} of version {version} with features {features:#x}")
+    require(any(key) == (ring is not None), f"{name} is sealed and its target is not, or the other way round")
 
 
-def read_snapshot(section, target_id, account_id):
-    """The operations of a snapshot, checked."""
+def read_snapshot(section, target_id, account_id, ring=None, key=""):
+    """The operations of a snapshot, checked, and their SHA-256. `key` is that of the object it begins in."""
     cursor = Cursor(section)
     require(cursor.take(8) == b"RSTSNAP1", "not a snapshot")
-    _check_header(cursor, "a snapshot")
+    _check_header(cursor, "a snapshot", ring)
     require(cursor.take(16) == target_id, "a snapshot of another target")
-    require(cursor.counted() == account_id, "a snapshot of another account")
+    require(cursor.counted() == (b"" if ring else account_id), "a snapshot of another account")
     require(crc32c(section[: cursor.at]) == cursor.unpack("I")[0], "header of a snapshot is damaged")
-    header_crc = crc32c(section[: cursor.at - 4])
+    header = section[: cursor.at]
+    header_crc = crc32c(header[:-4])
+    blocks = Blocks(ring, SNAPSHOT_KIND, key, METADATA, cursor.take(ENVELOPE if ring else 0))
     operations, sha256 = [], hashlib.sha256()
     for number in range(1 << 32):
         raw_length, stored_length, crc = cursor.unpack("III")
@@ -1606,6 +1677,7 @@ def read_snapshot(section, target_id, account_id):
         stored = cursor.take(stored_length)
         place = struct.pack("<QII", number, raw_length, stored_length)
         require(crc32c(stored, crc32c(place, header_crc)) == crc, f"frame {number} of a snapshot is damaged")
+        stored = blocks.open(number, raw_length == 0, stored, header + counted(account_id))
         if raw_length == 0:
             break
         raw = decompress(stored, raw_length)
@@ -1615,22 +1687,26 @@ def read_snapshot(section, target_id, account_id):
     require(end.unpack("Q32s") == (len(operations), sha256.digest()), "end frame of a snapshot is wrong")
     require(not end and not cursor, "bytes behind a snapshot")
     check_snapshot_order(operations)
-    return operations
+    return operations, sha256.digest()
 
 
 class ArchivedSegment:
     """A segment in the target: `header` of the raw segment, `records`, `contents` completed in it."""
 
-    def __init__(self, data, target_id):
+    def __init__(self, data, target_id, ring=None, key=""):
+        self.ring, self.key = ring, key
         cursor = Cursor(data)
         require(cursor.take(8) == b"RSTARCH1", "not an archived segment")
         (length,) = cursor.unpack("I")
-        _check_header(cursor, "an archived segment")
+        _check_header(cursor, "an archived segment", ring)
         require(cursor.take(16) == target_id, "an archived segment of another target")
         self.header = parse_segment_header(cursor.counted())
         require(crc32c(data[: cursor.at]) == cursor.unpack("I")[0], "header of an archived segment is damaged")
         require(cursor.at == length, "length of the header is wrong")
         self._header_crc = crc32c(data[: length - 4])
+        envelope = cursor.take(ENVELOPE if ring else 0)
+        self._blocks = Blocks(ring, SEGMENT_KIND, key, METADATA, envelope)
+        self._head = data[:length] + envelope
         index = self._read_index(data)
         self._read_records(data, index)
 
@@ -1642,10 +1718,35 @@ class ArchivedSegment:
         at, raw_length, crc, footer_crc, magic = footer.unpack("QIII8s")
         require(magic == b"RSTAREND", "an archived segment is cut off")
         require(crc32c(data[-28:-12], self._header_crc) == footer_crc, "footer of an archived segment is damaged")
-        stored = data[at:-28]
+        end = len(data) - 28
+        if self.ring:
+            end = self._read_vouch(data, at)
+        stored = data[at:end]
         require(self._crc(2**64 - 1, stored) == crc, "index of an archived segment is damaged")
         self._frames_end = at
-        return Cursor(decompress(stored, raw_length))
+        return Cursor(decompress(self._blocks.open(2**64 - 1, True, stored), raw_length))
+
+    def _read_vouch(self, data, index_at):
+        """What its writer says of it; where its index ends."""
+        at = len(data) - 28 - 116
+        require(at >= index_at, "nobody vouches for an archived segment")
+        self.vouched_lsn, self.vouched_records, ids_length = struct.unpack_from("<Q32sQ", data, at)
+        digest = hashlib.sha256(self._head + data[index_at : at + 48]).digest()
+        signer = self.ring.verify(SEGMENT_KIND, self.key, digest, data[at + 48 : at + 116])
+        require(signer.server in (bytes(16), self.header.server), "an archived segment in another server's name")
+        require(ids_length <= at - index_at, "the ids of an archived segment lie outside of it")
+        ids = self.ring.open_whole(REFERENCES_KIND, self.key, REFERENCES, data[at - ids_length : at])
+        self.vouched_ids = [ids[i : i + 32] for i in range(0, len(ids), 32)]
+        return at - ids_length
+
+    def _check_vouch(self, sha256):
+        require(self.vouched_lsn == self.last_lsn_or_none, "an archived segment ends elsewhere")
+        require(self.ring.content_id(sha256) == self.vouched_records, "an archived segment has other records")
+        named = {digest for digest, _, _ in self.contents}
+        for transaction_record in self.records:
+            named |= {content.digest for content in contents_in(transaction_record)}
+        ids = sorted(self.ring.content_id(digest) for digest in named)
+        require(ids == self.vouched_ids, "the ids of an archived segment are not what its records name")
 
     def _read_records(self, data, index):
         self.last_lsn = index.varint()
@@ -1665,14 +1766,15 @@ class ArchivedSegment:
         require(not index, "bytes behind the index of an archived segment")
 
         self.records, digest, found_accounts = [], hashlib.sha256(), {}
-        at = len(data) - 28 if not frames else frames[0][0]
+        at = self._frames_end if not frames else frames[0][0]
+        require(at == len(self._head) or not frames, "bytes in front of the frames of an archived segment")
         for number, (offset, stored_length, raw_length, first_lsn, last_lsn) in enumerate(frames):
             require(offset == at, f"frame {number} of an archived segment lies elsewhere")
             cursor = Cursor(data, offset, offset + stored_length)
             (crc,) = cursor.unpack("I")
             stored = cursor.take(stored_length - 4)
             require(self._crc(number, stored) == crc, f"frame {number} of an archived segment is damaged")
-            raw = decompress(stored, raw_length)
+            raw = decompress(self._blocks.open(number, False, stored), raw_length)
             digest.update(raw)
             cursor, before = Cursor(raw), len(self.records)
             while cursor:
@@ -1699,6 +1801,9 @@ class ArchivedSegment:
         self.contents = [(piece.digest, piece.size, lsn) for piece, lsn in pieces if piece.is_last]
         require(sorted(contents) == sorted(self.contents), "another list of contents")
         require(held == held_runs(self.records), "another list of stretches in which the clock was held")
+        if self.ring:
+            self.last_lsn_or_none = self.records[-1].lsn if self.records else self.header.first_lsn - 1
+            self._check_vouch(sha256)
 
 
 def parse_archived_record(data, place, header):
@@ -1746,7 +1851,13 @@ class Session:
 
     def __init__(self, target, path):
         root = read_xml(path / "session.xml")
-        self.path = path
+        self.path, self.ring = path, target.ring
+        open_texts(root, self.ring, SESSION_KIND, f"sessions/{path.name}/session.xml")
+        if self.ring:
+            target.check_vouched(path, bytes.fromhex(root.get("server")))
+            for element in root.findall("account"):
+                name = self.ring.content_id(hashlib.sha256(b"restante account 1" + xml_text(element, "id")).digest())
+                require(element.get("ref") == "sealed:" + name.hex()[:32], f"{path.name}: ref of an account")
         self.label, self.type, self.status = root.get("label"), root.get("type"), root.get("status")
         ids = ("server", "log", "incarnation")
         self.server, self.log, self.incarnation = (bytes.fromhex(root.get(name)) for name in ids)
@@ -1758,6 +1869,8 @@ class Session:
         ids = (path / "content.ids").read_bytes()
         digest = hashlib.sha256(ids).hexdigest()
         require(digest == root.get("contents-sha256"), f"{self.label}: content.ids is damaged")
+        if self.ring:
+            ids = self.ring.open_whole(REFERENCES_KIND, f"sessions/{self.label}/content.ids", REFERENCES, ids)
         self.content_ids = [ids[at : at + 32] for at in range(0, len(ids), 32)]
         require(len(self.content_ids) == int(root.get("contents")), f"{self.label}: another number of contents")
         require(self.content_ids == sorted(set(self.content_ids)), f"{self.label}: content.ids is out of order")
@@ -1775,6 +1888,7 @@ class Session:
                 named |= {content.digest for content in contents_of(account.mailbox)}
         if self.server_data is not None:
             named |= {content.digest for content in contents_of(self.server_data)}
+        named = {id_of(self.ring, digest) for digest in named}
         require(named == set(self.content_ids), f"{self.label}: content.ids is not what the snapshots name")
 
     def _read_snapshot(self, target, account_id, element):
@@ -1784,8 +1898,10 @@ class Session:
             data = (self.path / part.get("object")).read_bytes()[at : at + length]
             require(len(data) == length, f"{self.label}: a part of a snapshot is cut off")
             section += data
-        operations = read_snapshot(section, target.id, account_id)
+        key = f"sessions/{self.label}/{element.find('part').get('object')}"
+        operations, digest = read_snapshot(section, target.id, account_id, self.ring, key)
         require(len(operations) == int(element.get("operations")), f"{self.label}: another number of operations")
+        require(digest.hex() == element.get("sha256"), f"{self.label}: another snapshot than the session names")
         mailbox = Mailbox()
         for operation in operations:
             mailbox.apply(operation)
@@ -1799,6 +1915,16 @@ class Session:
         require(len(account.mailbox.messages) == account.messages, f"{name}: another number of messages")
 
 
+def contents_in(record):
+    """Every content that the operations of a record name."""
+    if record.kind not in (BEGIN, APPEND):
+        return []
+    bodies = [operation.body for operation in record.begun()[1] if operation.kind in KINDS]
+    elements = [e for body in bodies for e in (body.messages if body.type == "MessagePut" else [body])]
+    contents = [getattr(element, "content", None) for element in elements]
+    return [content for content in contents if content is not None]
+
+
 def contents_of(mailbox):
     """Every content that messages and items name."""
     elements = [*mailbox.messages, *mailbox.items.values()]
@@ -1808,10 +1934,17 @@ def contents_of(mailbox):
 class Target:
     """A whole target: `sessions` by label, `segments` (archived) by log.incarnation and sequence."""
 
-    def __init__(self, path):
-        self.path = pathlib.Path(path)
+    def __init__(self, path, ring=None):
+        self.path, self.ring = pathlib.Path(path), ring
         about = read_target_json(self.path / "target.json")
-        self.id, self.digest_key = bytes.fromhex(about["id"]), bytes.fromhex(about["digest_key"])
+        self.id = bytes.fromhex(about["id"])
+        if ring is None and about["key"] is not None:
+            raise Unsupported("the target is encrypted: a ring is needed")
+        if ring is not None:
+            require(about["key"] == ring.ledger.authority.hex(), "target.json names another authority")
+            self.chains = {h.number: ring.read_chain(self.path, h.number) for h in ring.ledger.holders
+                           if (self.path / f"chains/{h.number:08}").exists()}
+        self.digest_key = ring.secrets[3, 0] if ring else bytes.fromhex(about["digest_key"])
         self.sessions = {}
         for directory in sorted((self.path / "sessions").glob("*"), key=lambda p: p.name.partition("-")[2]):
             if (directory / "session.xml").exists():
@@ -1821,17 +1954,29 @@ class Target:
         for directory in sorted((self.path / "redologs").glob("*")):
             log, incarnation = (bytes.fromhex(part) for part in directory.name.split("."))
             self.segments[log, incarnation] = self._read_archive(directory, log, incarnation)
-        self.store = ContentStore.open(self.path / "content", self.id)
+        self.store = ContentStore.open(self.path / "content", self.id, ring)
+
+    def check_vouched(self, directory, server):
+        """That a link of somebody who may write names this session.xml."""
+        digest = hashlib.sha256((directory / "session.xml").read_bytes()).digest()
+        for number, links in self.chains.items():
+            holder = self.ring.ledger.find(number)
+            for link, (_, label, session) in enumerate(links, 1):
+                if (label, session) == (directory.name.encode(), digest):
+                    require(not holder.removed or link <= holder.removed[0], f"{directory.name}: not trusted so far")
+                    require(holder.server in (bytes(16), server), f"{directory.name}: in another server's name")
+                    return
+        raise Damaged(f"{directory.name}: no server made this session.xml")
 
     def read_content(self, id):
-        """The bytes of a content, checked."""
+        """The bytes of a content, checked; by its id in the target, `id_of`."""
         return self.store.read(id)
 
     def named_contents(self):
         """Ids of every content that a session or an archived segment names."""
         named = {id for session in self.sessions.values() for id in session.content_ids}
         for segments in self.segments.values():
-            named |= {digest for segment in segments.values() for digest, _, _ in segment.contents}
+            named |= {id_of(self.ring, c[0]) for segment in segments.values() for c in segment.contents}
         return named
 
     def _check_accounts_xml(self):
@@ -1843,7 +1988,9 @@ class Target:
                     newest[account.id] = (session.label, account.consistent_at)
         if not (self.path / "accounts.xml").exists():
             return
-        for element in read_xml(self.path / "accounts.xml").findall("account"):
+        root = read_xml(self.path / "accounts.xml")
+        open_texts(root, self.ring, ACCOUNTS_KIND, "accounts.xml")
+        for element in root.findall("account"):
             found = (element.get("full-label"), int(element.get("consistent-at")))
             id = xml_text(element, "id")
             require(newest.pop(id, None) == found, f"accounts.xml: {id!r} has {found}")
@@ -1855,7 +2002,8 @@ class Target:
             match = SEGMENT_NAME.fullmatch(path.name)
             if not match:
                 continue
-            segment = ArchivedSegment(path.read_bytes(), self.id)
+            key = f"redologs/{directory.name}/{path.name}"
+            segment = ArchivedSegment(path.read_bytes(), self.id, self.ring, key)
             header = segment.header
             require((header.log, header.incarnation) == (log, incarnation), f"{path.name} is of another log")
             require(header.sequence == int(match[1]), f"{path.name} is segment {header.sequence}")

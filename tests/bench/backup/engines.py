@@ -167,10 +167,8 @@ class Borg(Engine):
         return done, destination / self.mail.name
 
 
-def restante_config(directory, mail, target, encrypted):
-    """The text of a configuration. Encryption will add the key's lines here."""
-    if encrypted:
-        raise NotImplementedError("restante does not encrypt yet")
+def restante_config(directory, mail, target, key):
+    """The text of a configuration."""
     return (
         'server = "bench.example.com"\n'
         f'state = "{directory}/state"\n'
@@ -180,11 +178,13 @@ def restante_config(directory, mail, target, encrypted):
         'domain = "example.com"\n'
         "[target]\n"
         f'path = "{target}"\n'
+        f'key_file = "{key}"\n'
     )
 
 
 class Restante(Engine):
     name = "restante"
+    encrypted = True
 
     def prepare(self):
         self.config = self._configure(self.directory, self.mail)
@@ -192,7 +192,7 @@ class Restante(Engine):
 
     def _configure(self, directory, mail):
         config = directory / "restante.toml"
-        config.write_text(restante_config(directory, mail, self.repository, self.encrypted))
+        config.write_text(restante_config(directory, mail, self.repository, self.directory / "target.key"))
         return config
 
     @staticmethod
