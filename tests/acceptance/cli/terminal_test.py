@@ -58,7 +58,9 @@ def filled(site):
 def test_progress_is_drawn_on_a_terminal_only(site):
     filled(site)
     for columns in (80, 30, 8):
-        code, text = at_terminal(site, "backup", "--full", columns=columns, stderr_only=True)
+        # Slowly: a session that is over before the first drawing shows nothing.
+        words = ("backup", "--full", "--limit-rate", "4M")
+        code, text = at_terminal(site, *words, columns=columns, stderr_only=True)
         equal(code, 0, text)
         if columns == 80:
             contains(text, "\r\x1b[K")
