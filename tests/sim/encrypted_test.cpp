@@ -309,48 +309,6 @@ TEST_CASE("R11: a target that was rolled back is noticed by the machine that saw
   REQUIRE_OK(f.open_as("owner", old->share()));
 }
 
-TEST_CASE("R11: every flipped byte of every object of a target with keys is detected and named", "[long]") {
-  KeyedServer f;
-  f.mail();
-  static_cast<void>(f.back_up(Session::Kind::full));
-  f.mail();
-  static_cast<void>(f.back_up(Session::Kind::incremental));
-  f.target.reset();
-  const auto problem = [&]() -> std::string {
-    const Result<BackupTarget> opened = f.open_as("owner", f.memory->share());
-    if (!opened.ok()) return opened.status().message();
-    const Result<TargetVerification> verified = opened->verify({.read_data = true});
-    if (!verified.ok()) return verified.status().message();
-    std::string all;
-    for (const TargetDamage& damage : verified->damages) all += damage.key + ": " + damage.what + "\n";
-    return all;
-  };
-  REQUIRE(problem().empty());
-  Random random("flips");
-  for (const std::string& key : f.keys_below("")) {
-    if (key == "accounts.xml") continue;  // derived, and nobody relies on it
-    const Bytes whole = *f.memory->get(key);
-    // All are tried by the long variant, a sample otherwise.
-    const std::size_t step = long_tests() ? 1 : std::max<std::size_t>(1, whole.size() / 12);
-    for (std::size_t at = long_tests() ? 0 : random.below(step); at < whole.size(); at += step) {
-      Bytes damaged = whole;
-      damaged[at] ^= 0x04;
-      REQUIRE_OK(f.memory->put(key, damaged));
-      INFO(key << " byte " << at << " of " << whole.size());
-      // White space of the one file that has it outside of its checksum.
-      if (key == "target.json" && (whole[at] == ' ' || whole[at] == '\n')) continue;
-      const std::string said = problem();
-      INFO(said);
-      const std::string name = key.substr(key.rfind('/') + 1);
-      const bool is_named = said.find(key) != std::string::npos || said.find(name) != std::string::npos;
-      REQUIRE_FALSE(said.empty());
-      REQUIRE(is_named);
-    }
-    REQUIRE_OK(f.memory->put(key, whole));
-  }
-  REQUIRE(problem().empty());
-}
-
 TEST_CASE("R11: objects that change places, or come from another target, are refused") {
   KeyedServer f;
   KeyedServer other;

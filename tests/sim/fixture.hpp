@@ -14,6 +14,16 @@
 
 namespace restante::test {
 
+/// The messages of an account, one behind the other.
+inline std::string texts_in(const MemoryHost& host, const std::string& account) {
+  std::string all;
+  const auto mailbox = host.mailboxes.find(account);
+  if (mailbox == host.mailboxes.end()) return "no account";
+  for (const auto& [key, message] : mailbox->second.messages())
+    all += (all.empty() ? "" : " ") + std::string(as_text(host.contents.at(message.content->digest)));
+  return all;
+}
+
 class Fixture {
  public:
   Fixture() {
@@ -75,14 +85,7 @@ class Fixture {
   void expunge(const std::string& account, const Message& message) {
     append(account, {MessageExpunge{"inbox", message.uidvalidity, {{message.uid}, {}}, {}}});
   }
-  [[nodiscard]] std::string texts(const std::string& account) const {
-    std::string all;
-    const auto mailbox = host.mailboxes.find(account);
-    if (mailbox == host.mailboxes.end()) return "no account";
-    for (const auto& [key, message] : mailbox->second.messages())
-      all += (all.empty() ? "" : " ") + std::string(as_text(host.contents.at(message.content->digest)));
-    return all;
-  }
+  [[nodiscard]] std::string texts(const std::string& account) const { return texts_in(host, account); }
 
   // --- What the administrator does ------------------------------------------------------------------
 
