@@ -84,7 +84,10 @@ Result<RedoLog::Impl::Made> RedoLog::Impl::create_segment(redo::SegmentHeader& h
   *in_doubt = false;
   const Bytes encoded = redo::encode_header(header);
   const std::uint64_t least = in_blocks(encoded.size() + room);
-  Result<Spare> made = take_spare(std::max(in_blocks(options_.segment_bytes), least));
+  // Where open transactions take most of a segment, it is larger: each record would have one of its own.
+  const std::uint64_t spoken_for = encoded.size() + state_.reserved + redo::kTailRoom;
+  const std::uint64_t usual = std::max(options_.segment_bytes, spoken_for + options_.segment_bytes / 2);
+  Result<Spare> made = take_spare(std::max(in_blocks(usual), least));
   if (!made.ok() && made.status().code() == Code::no_space && may_be_small) made = make_spare(least);
   if (!made.ok()) return made.status();
   Spare spare = std::move(*made);

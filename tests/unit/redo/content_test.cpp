@@ -39,6 +39,36 @@ std::vector<RecordInfo> dump(const RedoLog& log) {
   return all;
 }
 
+TEST_CASE("R10: what open transactions reserve does not drive content and the record that names it apart") {
+  const MemoryDir dir;
+  const ManualClock clock;
+  const RedoLog::Options options = options_with(clock, 512u << 10);
+  Result<RedoLog> log = RedoLog::open(dir.file("redo"), options);
+  REQUIRE_OK(log);
+  MessagePut many;
+  many.messages.resize(60);
+  for (std::size_t i = 0; i < many.messages.size(); ++i) {
+    many.messages[i].id = "m" + std::to_string(i);
+    many.messages[i].folder_id = "inbox";
+  }
+  const std::vector<Operation> large{many};
+  std::vector<Transaction> open;
+  for (int i = 0; i < 20; ++i) {  // each reserves more than 64 KiB
+    Result<Transaction> transaction = log->begin("alice", large);
+    REQUIRE_OK(transaction);
+    open.push_back(*std::move(transaction));
+  }
+  const std::uint64_t before = log->sequence();
+  std::vector<Operation> operations;
+  for (int i = 0; i < 40; ++i) {
+    const std::string text = "content " + std::to_string(i);
+    operations.push_back(message_with(put(*log, "bob", Bytes(text.begin(), text.end())), text));
+  }
+  REQUIRE_OK(log->append("bob", operations));
+  CHECK(log->sequence() <= before + 2);
+  for (Transaction& transaction : open) REQUIRE_OK(transaction.abort());
+}
+
 TEST_CASE("R10: content of every size comes back, across pieces, rolls and openings") {
   const MemoryDir dir;
   const ManualClock clock;
