@@ -116,15 +116,16 @@ Result<std::vector<RecordPointer>> unpublished_sessions(BackupTarget::Impl& targ
   if (!labels.ok()) return labels.status();
   std::vector<RecordPointer> records;
   for (const std::string& label : *labels) {
-    const Status published = target.storage->info(session_prefix(label) + std::string(kSessionFile)).status();
-    if (published.ok()) continue;
-    if (published.code() != Code::not_found) return published;
     SessionRecord record;
     const std::string key = running_prefix(label) + std::string(kStatusFile);
     const Result<Bytes> file = target.storage->get(key, base::kMaxSessionFileBytes);
     // Whether a session runs must not be guessed: two would work on one account.
     if (!file.ok() && file.status().code() != Code::not_found && !is_of_the_session(file.status()))
       return file.status();
+    // Behind the look at its status: one that has none may have been published meanwhile.
+    const Status published = target.storage->info(session_prefix(label) + std::string(kSessionFile)).status();
+    if (published.ok()) continue;
+    if (published.code() != Code::not_found) return published;
     if (file.ok()) {
       // One that makes no sense is that of an interrupted session: it is never the base of anything.
       if (Result<SessionRecord> decoded = decode_session(*file, key, status_place(target, key)); decoded.ok())
@@ -237,6 +238,11 @@ std::vector<target::RecordPointer> merged(const std::vector<target::RecordPointe
   return all;
 }
 
+bool has(const std::vector<target::RecordPointer>& records, std::string_view label) {
+  return std::any_of(records.begin(), records.end(),
+                     [&](const target::RecordPointer& record) { return record->info.label == label; });
+}
+
 // The union over all sessions: the newest full of an account wins, its newest address is kept.
 std::vector<TargetAccount> accounts_of(const std::vector<target::RecordPointer>& oldest_first) {
   std::map<std::string, TargetAccount> by_id;
@@ -265,6 +271,13 @@ const SessionAccount* SessionInfo::find(std::string_view account_id) const {
 }
 
 Result<std::vector<SessionInfo>> BackupTarget::sessions(const SessionQuery& query) const {
+  // First, so that one that is published meanwhile is not missed.
+  std::vector<target::RecordPointer> running;
+  if (query.unpublished) {
+    Result<std::vector<target::RecordPointer>> found = target::unpublished_sessions(*impl_);
+    if (!found.ok()) return found.status();
+    running = *std::move(found);
+  }
   std::vector<target::UnreadableSession> unreadable;
   Result<std::vector<target::RecordPointer>> records = target::published_sessions(*impl_, &unreadable);
   if (!records.ok()) return records.status();
@@ -272,11 +285,9 @@ Result<std::vector<SessionInfo>> BackupTarget::sessions(const SessionQuery& quer
   std::transform(unreadable.begin(), unreadable.end(), std::back_inserter(others), stand_in);
   std::sort(others.begin(), others.end(), target::older);
   *records = merged(*records, others);
-  if (query.unpublished) {
-    const Result<std::vector<target::RecordPointer>> running = target::unpublished_sessions(*impl_);
-    if (!running.ok()) return running.status();
-    *records = merged(*records, *running);
-  }
+  std::erase_if(running,
+                [&](const target::RecordPointer& record) { return has(*records, record->info.label); });
+  *records = merged(*records, running);
   std::vector<SessionInfo> infos;
   for (auto record = records->rbegin(); record != records->rend(); ++record)
     if (matches((*record)->info, query)) infos.push_back((*record)->info);
@@ -284,15 +295,18 @@ Result<std::vector<SessionInfo>> BackupTarget::sessions(const SessionQuery& quer
 }
 
 Result<SessionInfo> BackupTarget::session(std::string_view label) const {
-  if (target::parse_label(label)) {
+  // One that is published between the looks is found by the last.
+  for (const bool is_last : {false, true}) {
+    if (!target::parse_label(label)) break;
     const Result<target::RecordPointer> published = target::published_session(*impl_, label);
     if (published.ok()) return (*published)->info;
     if (published.status().code() != Code::not_found) return published.status();
+    if (is_last) break;
+    const Result<std::vector<target::RecordPointer>> running = target::unpublished_sessions(*impl_);
+    if (!running.ok()) return running.status();
+    for (const target::RecordPointer& record : *running)
+      if (record->info.label == label) return record->info;
   }
-  const Result<std::vector<target::RecordPointer>> running = target::unpublished_sessions(*impl_);
-  if (!running.ok()) return running.status();
-  for (const target::RecordPointer& record : *running)
-    if (record->info.label == label) return record->info;
   const Result<std::vector<SessionInfo>> all = sessions();
   std::string hint = "there is no session in this target yet";
   if (all.ok() && !all->empty()) {

@@ -60,6 +60,32 @@ struct TwoAccounts : Fixture {
   }
 };
 
+TEST_CASE("R18: a session is there at every moment, while it is published too") {
+  TwoAccounts f;
+  for (int round = 0; round < (long_tests() ? 2000 : 100); ++round) {
+    Result<Session> session = Session::begin(*f.target, f.session_options(Session::Kind::full));
+    REQUIRE_OK(session);
+    const std::string label = session->label();
+    std::atomic<bool> is_over = false;
+    std::thread worker([&] {
+      static_cast<void>(session->run());
+      is_over = true;
+    });
+    std::size_t missed = 0;
+    while (!is_over) {
+      SessionQuery query;
+      query.label = label;
+      const Result<std::vector<SessionInfo>> listed = f.target->sessions(query);
+      if (!listed.ok() || listed->size() != 1) ++missed;
+      const Result<SessionInfo> found = f.target->session(label);
+      if (!found.ok() || found->status == SessionStatus::interrupted) ++missed;
+    }
+    worker.join();
+    REQUIRE(missed == 0);
+    REQUIRE(f.target->session(label)->status == SessionStatus::completed);
+  }
+}
+
 TEST_CASE("R18: sessions of different accounts run side by side") {
   TwoAccounts f;
   std::optional<SessionInfo> bob;
