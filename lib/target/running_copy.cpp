@@ -65,9 +65,31 @@ Status RunningCopy::take_label() {
   if (!status.ok()) return status.status();
   if (Status s = target_.storage->put_if_absent(status_key(), *status); !s.ok()) return s;
   is_visible_ = true;
+  if (Status s = clear_cut_publication(); !s.ok()) {
+    if (s.code() != Code::already_exists) return s;
+    is_visible_ = false;
+    const Status released = target_.storage->remove(status_key());
+    return released.ok() ? s : released;
+  }
   // Twice: what is known of removals is told to others before it is relied upon (R12).
   if (Status s = take_lease(); !s.ok()) return s;
   return take_lease();
+}
+
+// With the label nobody else writes below it. What lies there without session.xml, which comes last, is what
+// somebody left whose entry in sessions_tmp was deleted.
+Status RunningCopy::clear_cut_publication() const {
+  std::vector<std::string> keys;
+  const std::string prefix = session_prefix(label());
+  const Status listed = target_.storage->list(prefix, [&](const ObjectInfo& object) {
+    if (object.key == prefix + std::string(kSessionFile)) return Status(Code::already_exists, object.key);
+    keys.push_back(object.key);
+    return Status();
+  });
+  if (!listed.ok()) return listed;
+  for (const std::string& key : keys)
+    if (Status s = target_.storage->remove(key); !s.ok()) return s;
+  return {};
 }
 
 Status RunningCopy::take_lease() {

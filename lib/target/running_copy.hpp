@@ -32,6 +32,7 @@ class RunningCopy {
 
  private:
   [[nodiscard]] Status clear_leftovers() const;
+  [[nodiscard]] Status clear_cut_publication() const;
   [[nodiscard]] Status take_label();
   [[nodiscard]] Status take_lease();
   [[nodiscard]] std::string status_key() const;
